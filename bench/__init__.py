@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m bench`` prints what kist costs beside its peers and the machine."""

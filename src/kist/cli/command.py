@@ -1,0 +1,169 @@
+"""Commands with the common options, which stand before or behind the name of a command."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from kist.cli.app import App
+from kist.cli.errors import usage_error
+from kist.errors import NotFoundError
+
+AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Any])
+FLAGS = {
+    "json": "Print one JSON document and nothing else, errors too.",
+    "quiet": "Print nothing but what is asked for.",
+}
+
+
+class Command(click.Command):
+    """A command that also takes the common options; plug-ins may use it as well."""
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **kw: Any) -> None:
+        super().__init__(*args, params=[*(params or []), *common_options()], **kw)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of the command, then the common ones."""
+        write_options(self, ctx, formatter)
+
+
+class Group(click.Group):
+    """Commands under one noun, such as ``metadata show`` and ``metadata set``."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **kw: Any) -> None:
+        super().__init__(*args, params=[*(params or []), *common_options()], **kw)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of the group, the common ones, then the commands."""
+        write_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+class CommonOption(click.Option):
+    """An option that every command takes."""
+
+
+def common_options() -> list[click.Parameter]:
+    """Return the options that every command takes."""
+    flags: list[click.Parameter] = [
+        CommonOption(
+            [f"--{name}", *(["-q"] if name == "quiet" else [])],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_set_flag,
+            help=text,
+        )
+        for name, text in FLAGS.items()
+    ]
+    return [
+        *flags,
+        CommonOption(
+            ["-C", "directory"],
+            metavar="DIR",
+            is_eager=True,
+            expose_value=False,
+            callback=_change_directory,
+            help="Work as if started in this directory.",
+        ),
+        CommonOption(
+            ["--repo"],
+            metavar="PLACE",
+            is_eager=True,
+            expose_value=False,
+            callback=_set_text,
+            help="Directory or URL of the repository.",
+        ),
+        CommonOption(
+            ["--context"],
+            metavar="NAME",
+            is_eager=True,
+            expose_value=False,
+            callback=_set_text,
+            help="The context that plain selectors mean.",
+        ),
+    ]
+
+
+def dry_run_option(command: AnyCallable) -> AnyCallable:
+    """Add ``--dry-run`` to a command that changes something."""
+    option = click.option(
+        "-n", "--dry-run", is_flag=True, help="Say what would be done; change nothing."
+    )
+    return option(command)
+
+
+def write_options(
+    command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
+) -> None:
+    """Write the options of a command in two sections."""
+    own, common = [], []
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is not None:
+            is_common = isinstance(param, CommonOption) or param.name == "help"
+            (common if is_common else own).append(record)
+    for title, records in (("Options", own), ("Common options", common)):
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def parse_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
+    """Return the keys and values of ``KEY=VALUE`` arguments; values are JSON, else text."""
+    parsed: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key and equals):
+            hint = f"Write for example {option}units=K; quote values with spaces."
+            raise usage_error(f"{pair!r} is not KEY=VALUE.", hint=hint, value=pair)
+        if key in parsed:
+            hint = "Give each key one value; several values are a JSON list: KEY='[1, 2]'."
+            raise usage_error(f"The key {key!r} is given twice.", hint=hint, value=key)
+        parsed[key] = _parse_value(text)
+    return parsed
+
+
+def _parse_value(text: str) -> Any:
+    import json
+
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _get_app(ctx: click.Context) -> App:
+    return ctx.ensure_object(App)
+
+
+def _set_flag(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if value:
+        setattr(_get_app(ctx), str(param.name), True)
+
+
+def _set_text(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        setattr(_get_app(ctx), str(param.name), value)
+
+
+def _change_directory(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        ctx.with_resource(contextlib.chdir(value))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(
+            f"There is no directory {value!r} to work in.",
+            kind="path_missing",
+            hint="Check what follows -C; it must be a directory that exists.",
+            path=value,
+        ) from error

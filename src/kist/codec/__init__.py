@@ -1,0 +1,1 @@
+"""Codecs: values become named byte streams and come back exactly."""

@@ -1,0 +1,124 @@
+"""What every verb needs: the stores, the log, the settings, and clock and randomness."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from kist.config import Settings, find_author, user_cache_dir
+from kist.content.locate import Locator
+from kist.content.read import ContentReader
+from kist.content.verify import VerifiedRuns
+from kist.content.write import ContentParameters, ContentWriter
+from kist.log.commit import Log, LogContext
+from kist.log.identity import Identity
+from kist.store.base import Store
+
+DEFAULT_PARAMETERS = ContentParameters()
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine in UTC."""
+    return datetime.now(UTC)
+
+
+def random_id() -> str:
+    """Return 128 random bits in hexadecimal."""
+    return secrets.token_hex(16)
+
+
+def time_ordered_id(now: datetime) -> str:
+    """Return an id for a stored object: milliseconds since 1970, then 80 random bits."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open repository, as the functions of this layer see it.
+
+    Parameters
+    ----------
+    store : Store
+        Data and log.
+    identity : Identity
+        What ``kist.json`` says.
+    settings : Settings
+        The user's configuration.
+    context : str
+        The context that plain selectors mean.
+    author : str, optional
+        Who writes, instead of what the configuration says.
+    clock : callable
+        Returns the time in UTC.
+    parameters : ContentParameters
+        Sizes of packs and chunks.
+    """
+
+    store: Store
+    identity: Identity
+    settings: Settings
+    context: str = "main"
+    author: str | None = None
+    clock: Callable[[], datetime] = utc_now
+    parameters: ContentParameters = DEFAULT_PARAMETERS
+
+    @cached_property
+    def cache_dir(self) -> Path:
+        """Where this machine keeps what it knows of this repository."""
+        return user_cache_dir(self.settings) / "repositories" / self.identity.id
+
+    @cached_property
+    def locator(self) -> Locator:
+        """Where chunks are."""
+        return Locator(self.store)
+
+    @cached_property
+    def log(self) -> Log:
+        """The record of all that happened."""
+        return Log(
+            self.store,
+            self.locator,
+            LogContext(
+                author=self.find_author,
+                clock=self.clock,
+                new_id=random_id,
+                make_writer=partial(self.make_writer, always_packed=True),
+            ),
+        )
+
+    @cached_property
+    def reader(self) -> ContentReader:
+        """Gives chunks back."""
+        return ContentReader(
+            self.store,
+            self.locator,
+            log_payload=self.log.read_payload,
+            verified=VerifiedRuns(self.cache_dir),
+        )
+
+    def find_author(self) -> str:
+        """Return who writes."""
+        return find_author(self.author, self.settings)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle by how it was opened; what was read so far is read again."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def make_writer(self, *, discard: bool = False, always_packed: bool = False) -> ContentWriter:
+        """Return a writer for the content of one commit.
+
+        With `discard` it keeps nothing; with `always_packed` even small chunks go to packs.
+        """
+        parameters = replace(self.parameters, small_bytes=-1) if always_packed else self.parameters
+        return ContentWriter(
+            self.store,
+            self.locator,
+            new_id=lambda: time_ordered_id(self.clock()),
+            parameters=parameters,
+            discard=discard,
+        )
