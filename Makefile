@@ -4,7 +4,7 @@
 PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP = $(BIN)/python -m pip -qq --disable-pip-version-check
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-annotate \
 	--no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	--unsafe-package pandas --unsafe-package python-dateutil \
@@ -34,7 +34,7 @@ check: $(VENV)/.dev static
 	@$(BIN)/python -m pytest -q tests/unit
 
 static: $(VENV)/.dev
-	@$(BIN)/ruff format --check --quiet || { echo "make format puts the files above in order"; exit 1; }
+	@$(BIN)/ruff format --check --quiet --output-format concise || { echo "make format puts the files above in order"; exit 1; }
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report"; exit 1; }
@@ -50,7 +50,7 @@ format: $(VENV)/.dev
 environment: $(VENV)/.dev
 
 clean:
-	rm -rf $(VENV) dist demo-data htmlcov .coverage .coverage.* .hypothesis \
+	rm -rf $(VENV) dist demo-data bench/.envs bench/.work htmlcov .coverage .coverage.* .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

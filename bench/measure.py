@@ -40,7 +40,7 @@ def durable_write(path: Path, data: Any) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
         view = memoryview(data).cast("B")
-        while len(view):
+        while view:
             view = view[os.write(descriptor, view[:GIB]) :]
         os.fsync(descriptor)
     finally:

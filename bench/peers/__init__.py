@@ -1,1 +1,1 @@
-"""The sides of the comparison; each runs in a process, and if need be an environment, of its own."""
+"""The sides of the comparison; each runs in a process, and an environment, of its own."""

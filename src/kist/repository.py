@@ -271,10 +271,6 @@ class Repository:
         """Return a plain, read-only file on this machine with the content of an entry."""
         return read.local_path(self._session, target)
 
-    def download(self, target: str | Version | Selector, path: str | os.PathLike[str]) -> Path:
-        """Write a file, a directory, bytes or text to `path`, whole or not at all."""
-        return read.download(self._session, target, Path(path))
-
     def __contains__(self, name: object) -> bool:
         """Say whether there is such a name, or version."""
         return isinstance(name, str) and history.exists(self._session, name)

@@ -151,7 +151,7 @@ def _run_python(block: Block, namespace: dict[str, object]) -> None:
     # Line numbers in tracebacks are those of the page.
     code = compile("\n" * block.line + block.text, str(block.page), "exec", dont_inherit=True)
     try:
-        exec(code, namespace)  # noqa: S102
+        exec(code, namespace)
     except Exception as error:
         error.add_note(f"in the block at {block.place}")
         raise

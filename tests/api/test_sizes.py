@@ -80,7 +80,7 @@ class A:
 def test_counting_leaves_out_docstrings_and_self() -> None:
     assert ast.parse(SAMPLE)
     module = Module("m", Path("m.py"), SAMPLE)
-    assert module.lines == 12 - 2 - 1 - 3
+    assert module.lines == 13 - 2 - 1 - 3
     functions = {function.name: function for function in module.functions()}
     assert set(functions) == {"m:A.f", "m:A.f.g"}
     assert functions["m:A.f"].lines == 4

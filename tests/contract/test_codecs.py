@@ -44,7 +44,7 @@ class TestLiteralCodec(CodecSuite):
             date(2024, 2, 29),
             time(1, 2, 3, 4, tzinfo=UTC, fold=1),
             datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Paris"), fold=1),
-            datetime(1, 1, 1),
+            datetime.fromisoformat("0001-01-01"),
             timedelta.min,
             timezone(timedelta(hours=-3), "BRT"),
             ZoneInfo("Europe/Paris"),

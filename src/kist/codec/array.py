@@ -151,13 +151,14 @@ def memory_axes(array: AnyArray) -> tuple[int, ...]:
     steps = [abs(step) for step in array.strides]
     if any(step == 0 and size > 1 for step, size in zip(steps, array.shape, strict=True)):
         return plain
-    # An axis of one item may have any stride: it stays next to its left neighbour.
-    for axis, size in enumerate(array.shape):
-        if size == 1 and axis:
-            steps[axis] = steps[axis - 1]
-        elif size == 1:
-            steps[axis] = max(steps)
-    return tuple(sorted(plain, key=lambda axis: -steps[axis]))
+    long = [axis for axis in plain if array.shape[axis] > 1]
+    long.sort(key=lambda axis: -steps[axis])
+    # Where axes of one item stand makes no difference, so one form is enough.
+    if long == sorted(long):
+        return plain
+    if long == sorted(long, reverse=True):
+        return plain[::-1]
+    return (*(axis for axis in plain if array.shape[axis] == 1), *long)
 
 
 def _write(array: AnyArray, params: Mapping[str, JsonValue], sink: Sink, name: str) -> Part:

@@ -4,8 +4,6 @@ The whole tree is looked at before the first byte is read, so that what cannot
 be kept is refused early, and sorted, so that equal trees give equal entries.
 Works on plain text paths: 100,000 files are common, and path objects are slow.
 """
-# Plain text paths: a path object costs more than reading a small file.
-# ruff: noqa: PTH112, PTH115, PTH118
 
 import os
 import stat

@@ -3,8 +3,6 @@
 A path is read between two looks at the file: if its size, time or inode differ,
 somebody wrote to it meanwhile and nothing is kept.
 """
-# Plain text paths: a path object costs more than reading a small file.
-# ruff: noqa: PTH116, PTH119
 
 import io
 import os

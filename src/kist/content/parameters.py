@@ -53,3 +53,26 @@ class ContentParameters:
     run_pack_bytes: int = _GIB
     block_bytes: int = _GIB
     loose_chunks: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ReadParameters:
+    """How ranges are gathered into requests.
+
+    Parameters
+    ----------
+    gap_bytes : int
+        Read over gaps up to here rather than ask twice.
+    group_bytes : int
+        The most that is read, or produced, by one request.
+    recent_bytes : int
+        How much of what was read in part is kept for the next step.
+    """
+
+    gap_bytes: int
+    group_bytes: int
+    recent_bytes: int = 16 * _MIB
+
+
+LOCAL_READ = ReadParameters(64 * _KIB, 4 * _MIB)
+REMOTE_READ = ReadParameters(_MIB, 8 * _MIB)

@@ -14,6 +14,7 @@ from kist.content.local import read_file_into
 from kist.content.locate import Locator
 from kist.content.location import Location
 from kist.content.maps import RunMapper
+from kist.content.parameters import LOCAL_READ, REMOTE_READ, ReadParameters
 from kist.content.ranges import (
     Group,
     Piece,
@@ -30,10 +31,6 @@ from kist.errors import InvalidInputError, NotFoundError
 from kist.model.records import ChunkRef, Part
 from kist.store.base import ByteRange, Capability, Store
 
-_KIB, _MIB = 1 << 10, 1 << 20
-_LOCAL_GAP_BYTES, _REMOTE_GAP_BYTES = 64 * _KIB, _MIB
-_LOCAL_GROUP_BYTES, _REMOTE_GROUP_BYTES = 4 * _MIB, 8 * _MIB
-_RECENT_BYTES = 16 * _MIB
 _MANY_CHUNKS, _KNOWN_PARTS = 64, 16
 
 LogPayload = Callable[[int, bytes], bytes]
@@ -55,6 +52,8 @@ class ContentReader:
         Returns a chunk, by digest, from the payload of a log entry, by its number.
     verified : VerifiedRuns, optional
         Remembers which runs were verified.
+    parameters : ReadParameters, optional
+        How ranges are gathered; by default as suits local files, or a distant store.
     """
 
     def __init__(
@@ -64,13 +63,15 @@ class ContentReader:
         log_payload: LogPayload,
         *,
         verified: VerifiedRuns | None = None,
+        parameters: ReadParameters | None = None,
     ) -> None:
         self._store = store
         self._locator = locator
         self._log_payload = log_payload
         self._is_local = Capability.LOCAL_PATH in store.capabilities
         self._mapper = RunMapper(store, verified or VerifiedRuns()) if self._is_local else None
-        self._recent = _Recent(_RECENT_BYTES)
+        self._parameters = parameters or (LOCAL_READ if self._is_local else REMOTE_READ)
+        self._recent = _Recent(self._parameters.recent_bytes)
         self._lock = threading.Lock()
         self._known_ends: OrderedDict[int, tuple[tuple[ChunkRef, ...], list[int]]] = OrderedDict()
 
@@ -107,7 +108,7 @@ class ContentReader:
         end = check_range(part, start, stop)
         if part.inline is not None:
             return _inline(part)[start:end]
-        if end - start <= _LOCAL_GROUP_BYTES:
+        if end - start <= self._parameters.group_bytes:
             groups = self._plan(part, start, end)
             return b"".join(data for group in groups for _, data in self._read_group(group))
         # Filled in place and handed out without another copy.
@@ -198,8 +199,8 @@ class ContentReader:
     def _plan(self, part: Part, start: int, stop: int) -> Iterator[Group]:
         return plan_groups(
             iter_pieces(part, start, stop, ends=self._ends(part), locate=self._locate),
-            max_gap_bytes=_LOCAL_GAP_BYTES if self._is_local else _REMOTE_GAP_BYTES,
-            max_group_bytes=_LOCAL_GROUP_BYTES if self._is_local else _REMOTE_GROUP_BYTES,
+            max_gap_bytes=self._parameters.gap_bytes,
+            max_group_bytes=self._parameters.group_bytes,
         )
 
     def _fill(self, part: Part, target: memoryview, start: int, cancel: CancelToken | None) -> None:

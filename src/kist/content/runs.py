@@ -6,7 +6,6 @@ them twice, so only the new ones are stored and the array is read by copying.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from itertools import chain
 
 from kist.content.digest import hash_bytes
@@ -14,7 +13,7 @@ from kist.content.frame import Kind
 from kist.content.location import Location
 from kist.content.pack import PAGE, PackLayout, PackRow
 from kist.content.stream import as_view
-from kist.content.transfer import Workers
+from kist.content.transfer import Future, Workers
 from kist.store.base import Buffer
 
 _SAMPLE_STEP = 16

@@ -14,6 +14,17 @@ from typing import ParamSpec, Self, TypeVar
 
 from kist.errors import KistError
 
+__all__ = [
+    "CancelToken",
+    "Future",
+    "Meter",
+    "Progress",
+    "Workers",
+    "cpu_count",
+    "default_workers",
+    "run_bounded",
+]
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Progress = Callable[[int, int | None], None]

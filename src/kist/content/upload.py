@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +11,8 @@ from kist.content.frame import Kind
 from kist.content.location import Location, pack_key
 from kist.content.pack import ALIGNMENT, PAGE, PackBuilder
 from kist.content.parameters import ContentParameters
-from kist.content.transfer import Workers
-from kist.errors import KistError
+from kist.content.transfer import Future, Workers
+from kist.errors import KistError, StoreError
 from kist.store.base import Buffer, Store
 
 _KINDS = {"packs": Kind.PACK, "meta": Kind.META_PACK}
@@ -84,6 +83,7 @@ class PackSink:
         self._builder: PackBuilder | None = None
         self._pending: deque[Future[None]] = deque()
         self._begun: list[str] = []
+        self._is_lost = False
 
     def __contains__(self, digest: bytes) -> bool:
         """Say whether this chunk was added."""
@@ -140,7 +140,12 @@ class PackSink:
         if self._discard:
             deque(data, maxlen=0)
             return
-        self._store.put(pack_key(self._place, pack_id), data, mode="create")
+        is_stored = False
+        try:
+            self._store.put(pack_key(self._place, pack_id), data, mode="create")
+            is_stored = True
+        finally:
+            self._is_lost = self._is_lost or not is_stored
 
     def start(self) -> None:
         """Let a thread put the pack that has grown so far, if there is one."""
@@ -148,6 +153,7 @@ class PackSink:
             return
         while len(self._pending) >= self._parameters.packs_in_flight:
             self._pending.popleft().result()
+        self._check_lost()
         builder, self._builder = self._builder, None
         self._note(builder)
         self._pending.append(self._workers.submit(self.put_stream, self._id, builder.iter_bytes()))
@@ -163,6 +169,7 @@ class PackSink:
                 self.put_stream(self._id, builder.iter_bytes())
         while self._pending:
             self._pending.popleft().result()
+        self._check_lost()
 
     def remove(self) -> None:
         """Take back every pack, begun or put; only while nothing refers to them."""
@@ -176,6 +183,15 @@ class PackSink:
         if self._begun and not self._discard:
             with suppress(KistError):
                 self._store.delete([pack_key(self._place, each) for each in self._begun])
+
+    def _check_lost(self) -> None:
+        """Fail again if a pack failed before, so that nothing refers to it."""
+        if self._is_lost:
+            raise StoreError(
+                "A part of this content could not be stored before.",
+                kind="pack_lost",
+                hint="Write all of it again.",
+            )
 
     def _note(self, builder: PackBuilder) -> None:
         self.packs.append(StoredPack(self._place, self._id, builder.size_bytes, builder.count))

@@ -396,7 +396,6 @@ class ContentWriter:
         if self._is_done:
             return
         self._is_done = True
-        self._cancel.cancel()
         self._data.remove()
         self._meta.remove()
         self._close()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -58,14 +58,24 @@ class NameState:
     versions: dict[str, VersionState] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     highest: Number | None = None
+    latest: VersionState | None = None
 
     def iter_visible(self) -> Iterator[VersionState]:
         """Go through the versions that are not deleted, oldest first."""
         return (version for version in self.versions.values() if not version.deleted)
 
-    def find_latest(self) -> VersionState | None:
-        """Return the visible version with the highest number, or None."""
-        return max(self.iter_visible(), key=lambda version: version.number, default=None)
+    def add(self, version: VersionState) -> None:
+        """Add a new version, which is the latest if its number is the highest."""
+        self.versions[version.published.id] = version
+        self.highest = max(self.highest or version.number, version.number)
+        if self.latest is None or version.number > self.latest.number:
+            self.latest = version
+
+    def hide(self, ids: Iterable[str], *, deleted: bool) -> None:
+        """Note that versions are deleted, or visible again."""
+        for id in ids:
+            self.versions[id].deleted = deleted
+        self.latest = max(self.iter_visible(), key=lambda each: each.number, default=None)
 
     def record(self, version: VersionState) -> Version:
         """Return the public record of one version."""
@@ -104,7 +114,7 @@ class State:
     def iter_names(self, context: str) -> Iterator[NameState]:
         """Go through the names of a context that have a visible version."""
         for (own, _), name in self.names.items():
-            if own == context and next(name.iter_visible(), None) is not None:
+            if own == context and name.latest is not None:
                 yield name
 
     def apply(self, entry: LogEntry, head_digest: str, locator: Locator) -> None:
@@ -137,25 +147,26 @@ class State:
                 self._name(operation.context, operation.name).tags.pop(operation.tag, None)
             case Delete() | Restore():
                 for id in operation.ids:
-                    version = self._version(operation.context, operation.name, id)
-                    version.deleted = isinstance(operation, Delete)
+                    self._version(operation.context, operation.name, id)
+                name = self._name(operation.context, operation.name)
+                name.hide(operation.ids, deleted=isinstance(operation, Delete))
             case _:
                 self.has_unknown = True
 
     def _publish(self, operation: Publish, entry: LogEntry) -> None:
         key = (operation.context, operation.name)
         name = self.names.setdefault(key, NameState(*key))
-        number = Number.parse(operation.number)
-        name.versions[operation.id] = VersionState(
-            published=operation,
-            seq=entry.seq,
-            created=entry.time,
-            author=entry.author,
-            number=number,
-            metadata=dict(operation.metadata),
-            message=operation.message,
+        name.add(
+            VersionState(
+                published=operation,
+                seq=entry.seq,
+                created=entry.time,
+                author=entry.author,
+                number=Number.parse(operation.number),
+                metadata=dict(operation.metadata),
+                message=operation.message,
+            )
         )
-        name.highest = number if name.highest is None else max(name.highest, number)
 
     def _name(self, context: str, name: str) -> NameState:
         try:

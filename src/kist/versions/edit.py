@@ -60,7 +60,7 @@ def _find_edited(session: Session, context: str, name: str, mode: OpenMode) -> V
         return None
     known = session.log.read().find_name(context, name)
     if mode == "a":
-        return known.find_latest() if known else None
+        return known.latest if known else None
     return resolve(session, Selector(context=context, name=name)).version
 
 

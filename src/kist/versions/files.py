@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import IO, Any, Literal, Self
 
 from kist.errors import InvalidInputError
 from kist.model.records import Version
@@ -115,7 +115,7 @@ class _Content(io.RawIOBase):
         self._at = base + offset
         return self._at
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         count = min(len(view), max(0, self._size - self._at))
         if count:
@@ -154,11 +154,6 @@ class _Published(io.FileIO):
         finally:
             self.path.unlink(missing_ok=True)
 
-    def __del__(self) -> None:
-        # What nobody closed was not finished.
-        self._publish = None
-        super().__del__()  # type: ignore[misc]
-
 
 class BinaryWriter(io.BufferedRandom):
     """A binary file that becomes a version when it is closed.
@@ -180,6 +175,11 @@ class BinaryWriter(io.BufferedRandom):
         """Close without publishing."""
         self.raw._publish = None  # noqa: SLF001
         self.close()
+
+    def __del__(self) -> None:
+        # What nobody closed was not finished.
+        if not self.closed:
+            self.abandon()
 
     def __enter__(self) -> Self:
         """Return the file itself."""
@@ -207,6 +207,11 @@ class TextWriter(io.TextIOWrapper):
         """Close without publishing."""
         self.buffer.raw._publish = None  # noqa: SLF001
         self.close()
+
+    def __del__(self) -> None:
+        # What nobody closed was not finished.
+        if not self.closed:
+            self.abandon()
 
     def __enter__(self) -> Self:
         """Return the file itself."""

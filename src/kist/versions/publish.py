@@ -11,7 +11,7 @@ from kist.content.write import ContentWriter, Written
 from kist.errors import ConflictError, InvalidInputError
 from kist.log.commit import Plan
 from kist.log.operations import AddIndexRun, Annotate, LocationRow, Operation, Publish
-from kist.log.state import NameState, State, VersionState
+from kist.log.state import NameState, State
 from kist.model.manifest import EncodedManifest, encode_manifest
 from kist.model.metadata import apply_patch, check_metadata
 from kist.model.number import Number, next_number
@@ -227,19 +227,19 @@ class _Decision:
 
     staged: Staged
     number: Number | None = None
-    unchanged: VersionState | None = None
+    unchanged: _Current | None = None
     parents: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Current:
-    """The latest version and highest number of a name while a batch is decided."""
+    """The highest number and the latest version of a name while a batch is decided."""
 
     highest: Number | None = None
     number: Number | None = None
-    digest: str = ""
     id: str = ""
-    version: VersionState | None = None
+    digest: str = ""
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 def _decide(state: State, staged: Sequence[Staged]) -> list[_Decision]:
@@ -252,25 +252,26 @@ def _decide(state: State, staged: Sequence[Staged]) -> list[_Decision]:
         _check_expected(each, current)
         request = each.request
         explicit = request.bump is not None or request.prerelease is not None
-        same = each.manifest is not None and each.manifest.digest.hex() == current.digest
-        if same and current.version is not None and not explicit:
-            decisions.append(_Decision(each, unchanged=current.version))
+        digest = each.manifest.digest.hex() if each.manifest else ""
+        if digest and digest == current.digest and not explicit:
+            decisions.append(_Decision(each, unchanged=current))
+            metadata = apply_patch(current.metadata, each.metadata)
+            names[key] = replace(current, metadata=metadata)
             continue
         number = next_number(current.highest, bump=request.bump, prerelease=request.prerelease)
         decisions.append(
             _Decision(each, number=number, parents=(current.id,) if current.id else ())
         )
-        digest = each.manifest.digest.hex() if each.manifest else ""
-        names[key] = _Current(number, number, digest, each.id)
+        names[key] = _Current(number, number, each.id, digest, each.metadata)
     return decisions
 
 
 def _read_current(name: NameState | None) -> _Current:
-    latest = name.find_latest() if name else None
+    latest = name.latest if name else None
     if name is None or latest is None:
         return _Current(highest=name.highest if name else None)
     published = latest.published
-    return _Current(name.highest, latest.number, published.digest, published.id, latest)
+    return _Current(name.highest, latest.number, published.id, published.digest, latest.metadata)
 
 
 def _check_expected(staged: Staged, current: _Current) -> None:
@@ -331,18 +332,17 @@ def _publish(decision: _Decision, rows: tuple[LocationRow, ...]) -> Publish:
 
 def _annotate(decision: _Decision) -> list[Operation]:
     """Keep message and metadata of an unchanged value, unless they say nothing new."""
-    staged, version = decision.staged, decision.unchanged
-    if version is None:
+    staged, current = decision.staged, decision.unchanged
+    if current is None:
         return []
-    if not staged.request.message and apply_patch(version.metadata, staged.metadata) == (
-        version.metadata
-    ):
+    patched = apply_patch(current.metadata, staged.metadata)
+    if not staged.request.message and patched == current.metadata:
         return []
     return [
         Annotate(
             context=staged.context,
             name=staged.name,
-            id=version.published.id,
+            id=current.id,
             metadata=staged.metadata,
             message=staged.request.message or None,
         )
@@ -352,7 +352,7 @@ def _annotate(decision: _Decision) -> list[Operation]:
 def _record(state: State, decision: _Decision) -> Version:
     staged = decision.staged
     name = state.names[staged.context, staged.name]
-    id = decision.unchanged.published.id if decision.unchanged else staged.id
+    id = decision.unchanged.id if decision.unchanged else staged.id
     return name.record(name.versions[id])
 
 

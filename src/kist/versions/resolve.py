@@ -72,7 +72,7 @@ def get_name(state: State, selector: Selector, *, deleted: bool = False) -> Name
             name=selector.name,
             context=context,
         )
-    if not deleted and name.find_latest() is None:
+    if not deleted and name.latest is None:
         raise NotFoundError(
             f"the name {selector.name!r} was deleted",
             kind="name_deleted",
@@ -110,7 +110,7 @@ def get_version(name: NameState, selector: Selector, *, deleted: bool = False) -
 def _find_version(name: NameState, selector: Selector, *, deleted: bool) -> VersionState | None:
     match selector.at:
         case None | "latest":
-            latest = name.find_latest()
+            latest = name.latest
             if latest is None and deleted:
                 return max(name.versions.values(), key=lambda each: each.number, default=None)
             return latest

@@ -187,15 +187,6 @@ def test_small_array_is_copied_and_read_only_map_is_not_used():
     assert entry.decode().flags.writeable
 
 
-def test_memmap_comes_back_as_an_array(tmp_path):
-    value = np.memmap(tmp_path / "a", "i4", "w+", shape=(10, 20))
-    value[:] = 3
-    back = there_and_back(value)
-    assert type(back) is np.ndarray
-    assert (back == 3).all()
-    assert back.dtype == value.dtype
-
-
 ALIGNED = np.dtype([("a", "i1"), ("b", "f8"), ("c", [("d", "U2"), ("e", ">i2", (2,))])], align=True)
 
 

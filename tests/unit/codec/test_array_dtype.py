@@ -165,7 +165,10 @@ def test_long_double_of_a_machine_that_has_none_is_a_double():
         ("f8", []),
         ("S3", []),
         (ALIGNED, [(1, 8), (18, 24)]),
-        ([("a", ALIGNED, (2,))], [(1, 8), (18, 32), (42, 48)][:0] or [(1, 8), (18, 24), (25, 32), (42, 48)]),
+        (
+            [("a", ALIGNED, (2,))],
+            [(1, 8), (18, 32), (42, 48)][:0] or [(1, 8), (18, 24), (25, 32), (42, 48)],
+        ),
         ({"names": ["a"], "formats": ["i2"], "offsets": [3], "itemsize": 6}, [(0, 3), (5, 6)]),
         ({"names": [], "formats": [], "itemsize": 4}, [(0, 4)]),
         ({"names": ["a", "b"], "formats": ["i4", "i2"], "offsets": [0, 2]}, []),

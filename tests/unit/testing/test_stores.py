@@ -182,4 +182,3 @@ def test_a_wrong_store_fails_for_what_is_wrong(store_type):
 def test_a_suite_without_a_store_says_what_is_missing():
     with pytest.raises(NotImplementedError):
         StoreSuite().test_closing_twice_is_harmless()
-
