@@ -55,9 +55,7 @@ __all__ = [
     "quote",
 ]
 
-PlainValue: TypeAlias = (
-    "None | bool | int | float | str | list[PlainValue] | dict[str, PlainValue]"
-)
+PlainValue: TypeAlias = "bool | int | float | str | list[PlainValue] | dict[str, PlainValue] | None"
 """What a field of an error is made of: it goes into JSON and through any pipe."""
 
 _SCALARS = frozenset({type(None), bool, int, float, str})
@@ -308,12 +306,12 @@ def did_you_mean(text: str, candidates: Iterable[str]) -> str | None:
 
 
 def quote(text: str, *, limit: int = 80) -> str:
-    """Return a text as it stands in messages: quoted, escaped and of bounded length.
+    r"""Return a text as it stands in messages: quoted, escaped and of bounded length.
 
     Examples
     --------
-    >>> quote("a\\tb"), quote("x" * 100, limit=9)
-    ("'a\\\\tb'", "'xxxx...xxxx'")
+    >>> quote("a\tb"), quote("x" * 100, limit=9)
+    ("'a\\tb'", "'xxxx...xxxx'")
     """
     if len(text) > limit:
         half = limit // 2

@@ -56,7 +56,9 @@ def _run(tmp_path: Path, text: str) -> int:
     return run_page(_page(tmp_path, text), tmp_path)
 
 
-def test_blocks_share_a_namespace_and_a_directory(tmp_path: Path, monkeypatch) -> None:
+def test_blocks_share_a_namespace_and_a_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     text = (
         "```python\nfrom pathlib import Path\nx = Path('a.txt')\n```\n"

@@ -8,6 +8,7 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ BROAD_EXCEPTS = {"kist.cli.main:run"}
 MOST_BROAD_EXCEPTS = 3
 
 
-def _project() -> dict[str, object]:
+def _project() -> Any:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -71,6 +72,26 @@ def test_the_pins_hold_all_that_was_asked_for(name: str) -> None:
     lines = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8").splitlines()
     wanted = {_normalise(line) for line in lines if line and line[0] not in "#-"}
     assert wanted <= set(_read_pins(f"{name}.txt"))
+
+
+def _list_imported(module: Module) -> set[str]:
+    roots = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            roots |= {item.name.split(".")[0] for item in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            roots.add(node.module.split(".")[0])
+    return roots - set(sys.stdlib_module_names) - {"_typeshed", "kist"}
+
+
+def test_dependencies_are_what_the_code_imports() -> None:
+    project = _project()
+    extras = project["optional-dependencies"]
+    optional = {_normalise(item) for name in extras if name != "all" for item in extras[name]}
+    required = {_normalise(item) for item in project["dependencies"]}
+    imported = set().union(*(_list_imported(module) for module in list_modules()))
+    assert imported <= required | optional
+    assert required <= imported
 
 
 def test_dependencies_have_no_upper_bounds() -> None:

@@ -3,6 +3,7 @@
 import os
 import pickle
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -24,7 +25,7 @@ def no_sync(monkeypatch):
 
 
 class TestDirectoryStore(StoreSuite):
-    options: dict[str, bool] = {}
+    options: ClassVar[dict[str, bool]] = {}
 
     @pytest.fixture(autouse=True)
     def _keep_path(self, tmp_path):
@@ -43,7 +44,7 @@ class TestDirectoryStore(StoreSuite):
 
 
 class TestWhereCaseIsFolded(TestDirectoryStore):
-    options = {"case_sensitive": False}
+    options: ClassVar[dict[str, bool]] = {"case_sensitive": False}
 
 
 class TestCountingStore(TestDirectoryStore):
@@ -240,3 +241,15 @@ def test_a_file_system_that_folds_case_is_recognised(store, monkeypatch):
     monkeypatch.setattr(os, "lstat", lambda path: real(str(path).replace("TMP", "tmp")))
     again.put(Key("/Log"), b"x")
     assert "%4cog" in os.listdir(store.root)
+
+
+def test_a_directory_that_became_a_link_since_it_was_used_leads_nowhere(store, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "b").write_bytes(b"secret")
+    store.put(Key("/a/b"), b"x")
+    assert store.get(Key("/a/b")) == b"x"
+    DirectoryStore(store.root).delete(Key("/a/b"))
+    (store.root / "a%").symlink_to(outside)
+    with pytest.raises(StoreError):
+        store.get(Key("/a/b"))

@@ -13,6 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from kist.codec import literal
 from kist.codec.array_dtype import describe_dtype, is_same_dtype
 from kist.codec.blocks import plan_layout, plan_rows
 from kist.codec.literal import decode_literal, encode_literal
@@ -132,6 +133,13 @@ def test_literal_comes_back_exactly(value):
 def test_encoding_a_literal_again_gives_the_same_bytes(value):
     data = encode_literal(value)
     assert encode_literal(decode_literal(data)) == data
+
+
+@given(VALUES)
+@example([(1, {"a": (2**70, bytearray(b"a"))}), dt.date(2024, 1, 1)])
+def test_both_ways_to_write_a_literal_give_the_same_bytes(value):
+    if literal._is_simple(value):
+        assert literal._pack_simple(value) == literal._Writer().encode(value)
 
 
 @given(st.lists(HASHABLE, max_size=8, unique_by=repr), st.randoms())

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -144,7 +145,7 @@ class MemoryMachine(StoreMachine):
 
 
 class DirectoryMachine(StoreMachine):
-    options = {}
+    options: ClassVar[dict[str, bool]] = {}
 
     def make_store(self):
         self.place = Path(tempfile.mkdtemp())
@@ -160,7 +161,7 @@ class DirectoryMachine(StoreMachine):
 
 
 class FoldingMachine(DirectoryMachine):
-    options = {"case_sensitive": False}
+    options: ClassVar[dict[str, bool]] = {"case_sensitive": False}
 
 
 for machine in (MemoryMachine, DirectoryMachine, FoldingMachine):

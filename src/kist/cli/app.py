@@ -13,7 +13,7 @@ import click
 from kist.cli import render
 
 if TYPE_CHECKING:
-    from kist.model.records import JsonValue, Version
+    from kist.model.records import Version
     from kist.repository import Repository
 
 
@@ -44,14 +44,14 @@ class App:
 
         return kist.open(self.repo, context=self.context)
 
-    def answer(self, data: JsonValue, text: Callable[[], str]) -> None:
-        """Print what was asked for: as JSON, or for people."""
+    def answer(self, data: object, text: Callable[[], str]) -> None:
+        """Print what was asked for: values made of JSON types, or the text for people."""
         if self.json:
             click.echo(json.dumps(data, indent=2))
         elif shown := text():
             click.echo(shown)
 
-    def report(self, data: JsonValue, text: str) -> None:
+    def report(self, data: object, text: str) -> None:
         """Print what was done; with ``--quiet`` only the JSON that was asked for."""
         if self.json or not self.quiet:
             self.answer(data, lambda: text)

@@ -22,8 +22,8 @@ FLAGS = {
 class Command(click.Command):
     """A command that also takes the common options; plug-ins may use it as well."""
 
-    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **kw: Any) -> None:
-        super().__init__(*args, params=[*(params or []), *common_options()], **kw)
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__(name, **_complete(settings))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of the command, then the common ones."""
@@ -35,8 +35,8 @@ class Group(click.Group):
 
     command_class = Command
 
-    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **kw: Any) -> None:
-        super().__init__(*args, params=[*(params or []), *common_options()], **kw)
+    def __init__(self, name: str | None = None, **settings: Any) -> None:
+        super().__init__(name, **_complete(settings))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of the group, the common ones, then the commands."""
@@ -102,7 +102,8 @@ def write_options(
     command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
 ) -> None:
     """Write the options of a command in two sections."""
-    own, common = [], []
+    own: list[tuple[str, str]] = []
+    common: list[tuple[str, str]] = []
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)
         if record is not None:
@@ -112,6 +113,13 @@ def write_options(
         if records:
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def _complete(settings: dict[str, Any]) -> dict[str, Any]:
+    """Add the common options, and keep the lines of the examples as they are."""
+    params = [*(settings.get("params") or []), *common_options()]
+    text = (settings.get("help") or "").replace("\n\nFor example:", "\n\n\b\nFor example:")
+    return {**settings, "params": params, "help": text}
 
 
 def parse_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:

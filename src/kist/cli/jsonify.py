@@ -18,7 +18,7 @@ MAX_ITEMS = 1000
 
 _REPR = {float, complex, range, slice}
 _PLAIN_BYTES = {"f": 8, "c": 16}
-_CONTAINERS = {tuple: "tuple", set: "set", frozenset: "frozenset"}
+_CONTAINERS: dict[type, str] = {tuple: "tuple", set: "set", frozenset: "frozenset"}
 
 
 def is_exact(value: object) -> bool:

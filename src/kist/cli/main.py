@@ -103,7 +103,8 @@ class Root(click.Group):
 
 def find_plug_ins() -> dict[str, EntryPoint]:
     """Return the commands that other packages bring; they cannot replace kist's own."""
-    return {point.name: point for point in entry_points(group=PLUG_INS) if point.name not in COMMANDS}
+    found = entry_points(group=PLUG_INS)
+    return {point.name: point for point in found if point.name not in COMMANDS}
 
 
 def load_plug_in(point: EntryPoint) -> click.Command:

@@ -24,14 +24,13 @@ class Progress:
         Knows whether somebody watches.
     what : str
         What is done.
-    size_bytes : int, optional
-        How many bytes there are in all.
+    hidden : bool
+        Whether nothing is to be shown at all.
     """
 
-    def __init__(self, app: App, what: str, size_bytes: int | None = None) -> None:
-        self._shown = app.shows_progress()
+    def __init__(self, app: App, what: str, *, hidden: bool = False) -> None:
+        self._shown = app.shows_progress() and not hidden
         self._what = what
-        self._size_bytes = size_bytes
         self._done_bytes = 0
         self._start_s = self._next_s = time.monotonic()
         self._next_s += _DELAY_S
@@ -49,11 +48,7 @@ class Progress:
 
     def _format(self, elapsed_s: float) -> str:
         rate = format_size(int(self._done_bytes / max(elapsed_s, 1e-3)))
-        done = format_size(self._done_bytes)
-        if self._size_bytes:
-            share = self._done_bytes * 100 // self._size_bytes
-            done = f"{done} of {format_size(self._size_bytes)}  {share} %"
-        return f"{self._what}  {done}  {rate}/s"
+        return f"{self._what}  {format_size(self._done_bytes)}  {rate}/s"
 
     def __enter__(self) -> Self:
         """Return the progress itself."""

@@ -211,11 +211,11 @@ def format_table(
 
 
 def format_fields(fields: Iterable[tuple[str, str]]) -> str:
-    """Return named values, one or more lines each, the values below each other.
+    r"""Return named values, one or more lines each, the values below each other.
 
     Examples
     --------
-    >>> print(format_fields([("size", "1 B"), ("message", "one\\ntwo"), ("tags", "")]))
+    >>> print(format_fields([("size", "1 B"), ("message", "one\ntwo"), ("tags", "")]))
     size     1 B
     message  one
              two

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from codecs import getincrementaldecoder
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from kist.cli.app import App
 from kist.cli.contents import HEAD_BYTES, is_binary
+from kist.cli.files import PIECE_BYTES, copy
 from kist.cli.progress import Progress
 from kist.cli.render import clean
 from kist.errors import InvalidInputError
@@ -16,8 +18,6 @@ from kist.errors import InvalidInputError
 if TYPE_CHECKING:
     from kist.model.selector import Selector
     from kist.repository import Repository
-
-_PIECE_BYTES = 1 << 20
 
 
 def copy_to_stdout(
@@ -33,23 +33,21 @@ def copy_to_stdout(
         Whether a terminal is protected: text is shown so that it does nothing to it,
         and anything else is refused.
     """
-    stdout = click.get_binary_stream("stdout")
     on_terminal = sys.stdout.isatty()
-    with repository.open(selector, "rb") as file, Progress(app, f"cat {selector.name}") as progress:
+    with (
+        repository.open(selector, "rb") as file,
+        Progress(app, f"cat {selector.name}", hidden=on_terminal) as progress,
+    ):
         if careful and on_terminal:
-            _show_text(file.read(HEAD_BYTES), selector)
-            file.seek(0)
-            text = file.read().decode(errors="replace")
-            click.echo(clean(text, lines=True), nl=not text.endswith("\n"))
-            return
-        while data := file.read(_PIECE_BYTES):
-            stdout.write(data)
-            if not on_terminal:
-                progress.add(len(data))
-    stdout.flush()
+            _show_text(file, selector)
+        else:
+            copy(file, sys.stdout.buffer, progress)
+    sys.stdout.flush()
 
 
-def _show_text(head: bytes, selector: Selector) -> None:
+def _show_text(file: IO[bytes], selector: Selector) -> None:
+    """Write text so that it does nothing to a terminal; refuse what is no text."""
+    head = file.read(HEAD_BYTES)
     if is_binary(head):
         raise InvalidInputError(
             f"{selector.name!r} is not text and would only confuse the terminal.",
@@ -57,3 +55,10 @@ def _show_text(head: bytes, selector: Selector) -> None:
             hint="Write it to a file with -o PATH, or pipe it: kist cat NAME | ...",
             name=selector.name,
         )
+    decoder = getincrementaldecoder("utf-8")(errors="replace")
+    text = ""
+    while head:
+        text = decoder.decode(head)
+        click.echo(clean(text, lines=True), nl=False)
+        head = file.read(PIECE_BYTES)
+    click.echo(decoder.decode(b"", final=True), nl=not text.endswith("\n"))

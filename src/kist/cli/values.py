@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import click
 
 from kist.errors import InvalidInputError, NotFoundError, quote
 
@@ -48,7 +47,7 @@ class Given:
         if self.text is not None:
             return io.BytesIO(self.text.encode("utf-8", "surrogateescape"))
         if self.path is None:
-            return io.BytesIO(click.get_binary_stream("stdin").read())
+            return io.BytesIO(sys.stdin.buffer.read())
         try:
             return self.path.open("rb")
         except IsADirectoryError as error:
@@ -87,7 +86,7 @@ def read_value(given: Given, kind: str | None, *, watch: Callable[[int], None] |
         return given.path
     if given.text is not None:
         return given.open()
-    stdin = click.get_binary_stream("stdin")
+    stdin = sys.stdin.buffer
     return WatchedFile(stdin, watch) if watch is not None else stdin
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kist.codec.array_dtype import build_dtype, describe_dtype, iter_holes
+from kist.codec.array_text import decode_text_array, encode_text_array, is_text_dtype
 from kist.codec.base import Encoded, Sink, Source
 from kist.codec.blocks import Layout, parse_layout, plan_layout
 from kist.codec.refuse import refuse
@@ -48,7 +49,10 @@ class ArrayCodec:
             return _encode_masked(cast("AnyMasked", value), sink)
         if kind == "recarray" and vars(value):
             raise _refuse_attributes(vars(value))
-        params, array = _describe(cast("AnyArray", value), "value")
+        plain = cast("AnyArray", value)
+        if plain.dtype.kind == "T":
+            return encode_text_array(plain, memory_axes(plain), sink)
+        params, array = _describe(plain, "value")
         if kind != "ndarray":
             params["class"] = kind
         return Encoded(params, (_write(array, params, sink, "data"),))
@@ -59,6 +63,8 @@ class ArrayCodec:
         kind = params.get("class", "ndarray")
         if kind == "masked":
             return _decode_masked(source)
+        if is_text_dtype(params.get("dtype")):
+            return decode_text_array(source)
         array = _read(source, params, "data")
         if kind == "recarray":
             return array.view(np.recarray)

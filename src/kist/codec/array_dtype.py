@@ -69,7 +69,10 @@ def _check(dtype: AnyDtype, where: str, *, depth: int) -> None:
         raise _refused(dtype, where, "is nested too deep", "Flatten the fields.")
     if dtype.kind == "O":
         raise _refused(dtype, where, "holds Python objects", _OBJECT_HINT)
-    if dtype.kind == "T" or dtype.isbuiltin == 2 or not _is_numpy(dtype):
+    if dtype.kind == "T":
+        hint = "Convert it: astype(str), or put an array without a mask."
+        raise _refused(dtype, where, "is kept in plain arrays only", hint)
+    if dtype.isbuiltin == 2 or not _is_numpy(dtype):
         raise _refused(
             dtype,
             where,

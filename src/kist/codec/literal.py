@@ -2,11 +2,15 @@
 
 MessagePack holds None, bool, int, float, str, bytes, list and dict. What it
 lacks is an extension (see `literal_types`); tuple, set, frozenset and slice are
-arrays that begin with a one-byte extension that says which they are. Encoding
-uses a stack of its own, so depth is bounded by `MAX_DEPTH` and never by the
-interpreter. Equal values give equal bytes.
+arrays that begin with a one-byte extension that says which they are. Equal
+values give equal bytes.
+
+There are two ways to the same bytes: one call of MessagePack where that can
+write everything, and a writer with a stack of its own for all the rest. Depth
+is bounded by `MAX_DEPTH` in both, never by the interpreter.
 """
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -31,6 +35,7 @@ from kist.errors import FormatError, UnsupportedValueError
 MAX_DEPTH = 500
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _MARKS: dict[type, bytes] = {tuple: b"t", set: b"s", frozenset: b"f", slice: b"l"}
+_TUPLE_MARK = msgpack.ExtType(CONTAINER, _MARKS[tuple])
 _MARK_BYTES = {kind: msgpack.packb(msgpack.ExtType(CONTAINER, m)) for kind, m in _MARKS.items()}
 _CONTAINERS = frozenset({list, dict, *_MARKS})
 _MAX_ITEMS = 2**32 - 2
@@ -90,7 +95,57 @@ def encode_literal(value: object) -> bytes:
     >>> encode_literal((1, "a")).hex(" ")
     '93 d4 01 74 01 a1 61'
     """
+    if _is_simple(value):
+        try:
+            packed: bytes = _pack_simple(value)
+        except (UnsupportedValueError, ValueError, OverflowError, RecursionError):
+            pass  # The writer fails as well, and knows the place.
+        else:
+            return packed
     return _Writer().encode(value)
+
+
+_SIMPLE_CONTAINERS = frozenset({list, dict, tuple})
+_SIMPLE = _PLAIN | _SIMPLE_CONTAINERS | frozenset(SCALARS) - {bytearray}
+
+
+def _is_simple(value: object) -> bool:
+    """Say whether MessagePack can write all of `value` in one call, as the writer would.
+
+    Looks at whole levels at a time: many times faster than a walk in Python. Sets
+    need sorting; bytearray would silently be written as bytes.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        kinds = set(map(type, level))
+        if not kinds <= _SIMPLE:
+            return False
+        if kinds.isdisjoint(_SIMPLE_CONTAINERS):
+            return True
+        level = gc.get_referents(*(one for one in level if type(one) in _SIMPLE_CONTAINERS))
+    return False
+
+
+def _pack_simple(value: object) -> bytes:
+    packer = msgpack.Packer(
+        default=_pack_simple_other, strict_types=True, unicode_errors="surrogatepass"
+    )
+    packed: bytes = packer.pack(value)
+    return packed
+
+
+def _pack_simple_other(value: Any) -> object:
+    """Return what MessagePack is to write for a value that it does not know."""
+    kind = type(value)
+    if kind is tuple:
+        return [_TUPLE_MARK, *value]
+    if kind in SCALARS:
+        return msgpack.ExtType(*SCALARS[kind](value, _nowhere))
+    return _pack_big_int(value)
+
+
+def _nowhere() -> str:
+    return "value"
 
 
 class _Writer:

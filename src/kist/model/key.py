@@ -160,7 +160,7 @@ class Key:
         return _trusted(below if self.is_root else self._text + below)
 
     def __truediv__(self, value: "str | Key") -> "Key":
-        return self.child(value) if isinstance(value, str | Key) else NotImplemented
+        return self.child(value)
 
     def instance(self, name: str) -> "Key":
         """Return the key whose last segment is this one's, a ``:``, and a name.
@@ -170,11 +170,9 @@ class Key:
         >>> Key("/Comedy/Actor").instance("JohnCleese")
         Key('/Comedy/Actor:JohnCleese')
         """
-        if not isinstance(name, str) or not name or "/" in name:
-            problem = f"cannot have the instance {name!r}"
-            raise _error(self._text, problem, "Pass text that is not empty and has no '/'.")
         if self.is_root:
             raise _error("/", "has no last segment to make an instance of", "Use a longer key.")
+        _check_segment(name)
         return Key(f"{self._text}:{name}")
 
     def is_ancestor_of(self, other: "Key") -> bool:
@@ -185,7 +183,7 @@ class Key:
         >>> Key("/a").is_ancestor_of(Key("/a/b")), Key("/a").is_ancestor_of(Key("/ab"))
         (True, False)
         """
-        return other is not self and other._text != self._text and other.starts_with(self)
+        return other._text != self._text and other.starts_with(self)
 
     def is_descendant_of(self, other: "Key") -> bool:
         """Whether this key lies below another one."""
@@ -270,12 +268,14 @@ def _normalise(text: str) -> str:
 
 def _join(segments: Iterable[str]) -> str:
     """Return the text of segments, each of which stays one."""
-    parts = list(segments)
-    for part in parts:
-        if not isinstance(part, str) or not part or "/" in part:
-            hint = "Segments are texts that are not empty and have no '/'."
-            raise _error(part, "is no segment", hint)
-    return _normalise("/".join(parts))
+    return _normalise("/".join([_check_segment(one) for one in segments]))
+
+
+def _check_segment(segment: object) -> str:
+    if not isinstance(segment, str) or not segment or "/" in segment:
+        hint = "Pass text that is not empty and has no '/'."
+        raise _error(segment, "cannot have this as a segment", hint)
+    return segment
 
 
 def _error(value: object, problem: str, hint: str) -> InvalidInputError:

@@ -43,7 +43,7 @@ _DIRECTORY = re.compile(r"[A-Za-z]:[\\/]|\.{1,2}(?:[\\/]|$)|~[^/\\]*[\\/]|\\\\")
 
 
 def parse_name(text: str) -> str:
-    """Return a name in the form in which it is kept.
+    r"""Return a name in the form in which it is kept.
 
     A name is 1 to 1,024 bytes of UTF-8, in parts separated by ``/``. Spelling is
     normalised: Unicode to NFC, and leading, doubled and trailing slashes are dropped.
@@ -52,7 +52,7 @@ def parse_name(text: str) -> str:
     Raises
     ------
     InvalidInputError
-        For ``.`` and ``..`` as a part, control characters, and any of ``@ : \\``;
+        For ``.`` and ``..`` as a part, control characters, and any of ``@ : \``;
         the kind is ``"name_invalid"``.
 
     Examples
@@ -168,7 +168,7 @@ def _parse_words(text: str, *, what: str, max_bytes: int) -> str:
     return _check_size("/".join(parts), what, max_bytes)
 
 
-def _check_text(text: str, what: str) -> str:
+def _check_text(text: object, what: str) -> str:
     """Refuse what is not a str, and a str that UTF-8 cannot write."""
     if not isinstance(text, str):
         problem = f"{what} must be a str, not {type(text).__name__}"

@@ -235,7 +235,7 @@ def next_number(
     return replace(start, prerelease=prerelease, serial=1) if prerelease else start
 
 
-def _check_word(argument: str, word: str | None, allowed: tuple[str, ...]) -> None:
+def _check_word(argument: str, word: object, allowed: tuple[str, ...]) -> None:
     if word is None or (isinstance(word, str) and word in allowed):
         return
     listed = ", ".join(repr(one) for one in allowed)

@@ -123,7 +123,8 @@ class Selector:
         if self.context is not None:
             object.__setattr__(self, "context", parse_context(self.context))
         object.__setattr__(self, "name", parse_name(self.name))
-        if not (isinstance(self.at, Number | Tag | IdPrefix) or self.at in {None, LATEST}):
+        at = self.at
+        if not (at is None or isinstance(at, Number | Tag | IdPrefix) or at == LATEST):
             _refuse(str(self.at), "is no version", "Pass a Number, a Tag, an IdPrefix or 'latest'.")
         if self.entry is not None:
             parse_entry_path(self.entry)
@@ -158,9 +159,7 @@ def parse_selector(text: str) -> Selector:
     >>> parse_selector("climate/tas")
     Selector(context=None, name='climate/tas', at=None, entry=None)
     """
-    if not isinstance(text, str):
-        problem = f"must be a str, not {type(text).__name__}"
-        _refuse(repr(text), problem, "Write a selector such as 'name@1.0'.")
+    _check_text(text)
     if place_hint := find_place_hint(text):
         _refuse(text, "is a place", place_hint)
     head, at_sign, rest = text.partition("@")
@@ -204,6 +203,12 @@ def parse_at(text: str) -> At:
     return Tag(text)
 
 
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        problem = f"must be a str, not {type(text).__name__}"
+        _refuse(repr(text), problem, "Write a selector such as 'name@1.0'.")
+
+
 def _split_context(text: str, head: str) -> tuple[str | None, str]:
     """Split and unescape ``context//name``; leading slashes are spelling only."""
     stripped = head.lstrip("/")
@@ -215,7 +220,8 @@ def _split_context(text: str, head: str) -> tuple[str | None, str]:
             "Before '//' stands a context, one word. Write single slashes in a name;"
             " a directory is never part of a selector: open it with kist.open()."
         )
-        _refuse(text, "has '//' after something that is no context", hint, head.rindex(slashes))
+        position = len(head) - len(stripped) + len(first)
+        _refuse(text, "has '//' after something that is no context", hint, position)
     return _unescape(text, first), _unescape(text, second)
 
 

@@ -53,7 +53,6 @@ __all__ = ["DirectoryStore"]
 
 _OPTIONS = frozenset({"make", "case_sensitive"})
 _ATTEMPTS = 100
-_MAX_KNOWN = 4096
 
 
 class DirectoryStore(Store):
@@ -109,7 +108,6 @@ class DirectoryStore(Store):
         self._make = make
         self._case_sensitive = case_sensitive
         self._layout: Layout | None = None
-        self._known: dict[Sequence[str], str] = {}
         self._seen = os.path.isdir(self._root)
         if not self._seen and os.path.lexists(self._root):
             raise InvalidInputError(
@@ -309,9 +307,9 @@ class DirectoryStore(Store):
         text = str(prefix).rstrip("/")
         with self._mapped(prefix):
             layout = self._find_layout()
-            levels = [(text, prefix, self._scan_sorted(text))]
+            levels = [(text, self._scan_sorted(text))]
             while levels:
-                text, parent, children = levels[-1]
+                text, children = levels[-1]
                 child = next(children, None)
                 if child is None:
                     levels.pop()
@@ -321,10 +319,9 @@ class DirectoryStore(Store):
                     # All keys below begin with "<below>/".
                     passed = after > below + "/" and not after.startswith(below + "/")
                     if recursive and not passed:
-                        deeper = layout.iter_sorted(child.path, below)
-                        levels.append((below, parent.child(child.segment), deeper))
+                        levels.append((below, layout.iter_sorted(child.path, below)))
                 elif below > after and (found := _find_stat(child.path)) is not None:
-                    yield _format_stat(parent.child(child.segment), found)
+                    yield _format_stat(Key(below), found)
 
     def iter_children(self, prefix: Key = ROOT) -> Iterator[Key]:
         """Yield each key one level below that is an object or has objects below it."""
@@ -351,21 +348,14 @@ class DirectoryStore(Store):
         if str(key) == "/":
             return None
         pieces, name = self._find_pieces(key)
-        directory = self._known.get(pieces)
-        if directory is None:
-            directory = self._find_directory(pieces)
-            if directory is None:
-                return None
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[pieces] = directory
-        return f"{directory}{os.sep}{name}"
+        directory = self._find_directory(pieces)
+        return None if directory is None else f"{directory}{os.sep}{name}"
 
     def _find_directory(self, pieces: Sequence[str]) -> str | None:
         """Return the path of a directory below the root; refuse links on the way."""
         path = self._root
         for piece in pieces:
-            path = os.path.join(path, piece)
+            path = f"{path}{os.sep}{piece}"
             found = _find_stat(path)
             if found is None:
                 return None
@@ -525,7 +515,6 @@ class DirectoryStore(Store):
                 os.rmdir(os.path.join(self._root, *pieces))
             except OSError:
                 break
-            self._known.pop(pieces, None)
             pieces = pieces[:-1]
         with suppress(FileNotFoundError):
             files.sync_directory(os.path.join(self._root, *pieces))

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from kist.store.escape import escape, split_escaped, unescape
+from kist.store.escape import escape, is_plain, split_escaped, unescape
 
 __all__ = ["TEMPORARY", "Child", "Layout"]
 
@@ -42,7 +42,11 @@ _ESCAPED_TEMPORARY = "%74mp"
 _RESERVED = {TEMPORARY: None, _ESCAPED_TEMPORARY: TEMPORARY}
 # Leaves room for the marks where names end at 143 bytes (encrypting file systems).
 _LIMIT = 128
-_PLAIN_DIRECTORY = re.compile(r"/(?:log(?:/[0-9]+)?|packs|meta|checkpoints|keys)")
+_PLAIN_DIRECTORIES = {
+    "": re.compile("log|packs|meta|checkpoints|keys"),
+    "/log": re.compile("[0-9]+"),
+}
+"""The segments, by the text of their parent, whose directory is the plain name."""
 
 
 class Child(NamedTuple):
@@ -118,7 +122,7 @@ class Layout:
         name = escape(segment, fold_case=self.fold_case)
         if not parent and name == TEMPORARY:
             name = _ESCAPED_TEMPORARY
-        mark = _MARK if _has_mark(f"{parent}/{segment}", is_directory=is_directory) else ""
+        mark = _MARK if _has_mark(parent, segment, is_directory=is_directory) else ""
         if len(name) <= _LIMIT:
             return [name + mark]
         *pieces, last = split_escaped(name, _LIMIT)
@@ -146,6 +150,10 @@ class Layout:
 
     def _parse(self, text: str, pieces: tuple[str, ...], *, is_directory: bool) -> str | None:
         """Return the segment that the rule keeps under these names, or None."""
+        if not is_directory and text not in _PLAIN_DIRECTORIES and len(pieces) == 1:
+            name = pieces[0]
+            if len(name) <= _LIMIT and is_plain(name):
+                return name  # Nearly all files are such, and listings are long.
         plain = pieces[-1].removesuffix(_MARK)
         escaped = "".join(pieces[:-1]) + plain
         if not text and escaped in _RESERVED:
@@ -154,7 +162,7 @@ class Layout:
             segment = unescape(escaped, fold_case=self.fold_case)
         if segment is None:
             return None
-        if _has_mark(f"{text}/{segment}", is_directory=is_directory) != (plain != pieces[-1]):
+        if _has_mark(text, segment, is_directory=is_directory) != (plain != pieces[-1]):
             return None
         if len(escaped) > _LIMIT or len(pieces) > 1:
             # The same characters in other pieces are not ours.
@@ -162,8 +170,9 @@ class Layout:
         return segment
 
 
-def _has_mark(text: str, *, is_directory: bool) -> bool:
-    return is_directory != (_PLAIN_DIRECTORY.fullmatch(text) is not None)
+def _has_mark(parent: str, segment: str, *, is_directory: bool) -> bool:
+    pattern = _PLAIN_DIRECTORIES.get(parent)
+    return is_directory != (pattern is not None and pattern.fullmatch(segment) is not None)
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,7 @@ would not have given is not ours.
 
 import re
 
-__all__ = ["escape", "split_escaped", "unescape"]
+__all__ = ["escape", "is_plain", "split_escaped", "unescape"]
 
 _PLAIN = re.compile(r"[a-z0-9_+=,@-](?:[a-z0-9_+=,@.-]*[a-z0-9_+=,@-])?")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9_+=,@.-]")
@@ -36,6 +36,11 @@ def _hex(match: re.Match[bytes]) -> bytes:
 def _is_device(text: str) -> bool:
     # The letter test keeps the usual name, an id or a number, away from the second pattern.
     return text[0] in "acnlpACNLP" and _DEVICE.fullmatch(text) is not None
+
+
+def is_plain(text: str) -> bool:
+    """Say whether a text is its own name, whether case is folded or not."""
+    return _PLAIN.fullmatch(text) is not None and not _is_device(text)
 
 
 def escape(text: str, *, fold_case: bool = False) -> str:
@@ -59,7 +64,7 @@ def escape(text: str, *, fold_case: bool = False) -> str:
     >>> escape("Log", fold_case=True)
     '%4cog'
     """
-    if _PLAIN.fullmatch(text) and not _is_device(text):
+    if is_plain(text):
         return text
     unsafe = _UNSAFE_OR_UPPER if fold_case else _UNSAFE
     name = unsafe.sub(_hex, text.encode("utf-8", "surrogatepass")).decode("ascii")
@@ -83,7 +88,7 @@ def unescape(name: str, *, fold_case: bool = False) -> str | None:
     """
     if not name or not name.isascii():
         return None
-    if _PLAIN.fullmatch(name) and not _is_device(name):
+    if is_plain(name):
         return name
     pieces = _ESCAPED_BYTE.split(name)
     # The odd pieces are the hex digits.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from kist.config import Settings, find_repository_upwards, load_settings, user_repository_path
+from kist.config import Settings, load_settings
 from kist.errors import NotFoundError
 from kist.log.identity import Identity, create_identity, find_identity, get_identity
 from kist.store.base import Capability, Store
@@ -25,14 +25,13 @@ def open_session(
     store_options: Mapping[str, object] | None = None,
 ) -> Session:
     """Open the repository at `location`, or the one that this place and user have."""
-    settings = load_settings()
+    settings = load_settings(context=context)
     if location is None:
-        location = settings.repository or find_repository_upwards(Path.cwd())
-    if location is None:
-        own = user_repository_path()
-        return init_session(own, context=context, author=author)
+        if settings.origins["repository"].source == "default":
+            return init_session(settings.repository, context=context, author=author)
+        location = settings.repository
     store = open_store(_inner(location), options=store_options)
-    return _make(store, get_identity(store), settings, context, author)
+    return _make(store, get_identity(store), settings, author)
 
 
 def init_session(
@@ -43,13 +42,13 @@ def init_session(
     store_options: Mapping[str, object] | None = None,
 ) -> Session:
     """Make a repository at `location` unless there is one, and open it."""
-    settings = load_settings()
+    settings = load_settings(context=context)
     store = open_store(location, options=store_options)
     store.require(*NEEDED)
     identity = find_identity(store) or create_identity(
         store, Identity(id=random_id(), created=utc_now().isoformat(timespec="seconds"))
     )
-    return _make(store, identity, settings, context, author)
+    return _make(store, identity, settings, author)
 
 
 def _inner(location: Location) -> Location:
@@ -68,13 +67,11 @@ def _inner(location: Location) -> Location:
     return inner if (inner / "kist.json").exists() and not (path / "kist.json").exists() else path
 
 
-def _make(
-    store: Store, identity: Identity, settings: Settings, context: str | None, author: str | None
-) -> Session:
+def _make(store: Store, identity: Identity, settings: Settings, author: str | None) -> Session:
     return Session(
         store=store,
         identity=identity,
         settings=settings,
-        context=context or settings.context or "main",
+        context=settings.context,
         author=author,
     )

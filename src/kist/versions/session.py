@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from kist.config import Settings, find_author, user_cache_dir
+from kist.config import Settings, find_author
 from kist.content.locate import Locator
 from kist.content.read import ContentReader
 from kist.content.verify import VerifiedRuns
@@ -70,7 +70,7 @@ class Session:
     @cached_property
     def cache_dir(self) -> Path:
         """Where this machine keeps what it knows of this repository."""
-        return user_cache_dir(self.settings) / "repositories" / self.identity.id
+        return self.settings.cache_dir / "repositories" / self.identity.id
 
     @cached_property
     def locator(self) -> Locator:

@@ -328,7 +328,7 @@ def test_subclass_is_refused_with_the_way_out(value):
         (np.array([None, 1]), "value has dtype object"),
         (np.zeros(2, [("a", "i4"), ("b", "O")]), "value['b'] has dtype object"),
         (np.ma.array([object()]), "value has dtype object"),
-        (np.array(["a"], np.dtypes.StringDType()), "value has dtype StringDType"),
+        (np.ma.array(np.array(["a"], "T")), "value has dtype StringDType"),
     ],
     ids=range(4),
 )

@@ -25,9 +25,8 @@ def test_calls_and_bytes_are_counted(store):
     list(store.iter_bytes(Key("/b"), chunk_bytes=2))
     store.find(Key("/none"))
     store.delete([Key("/a"), Key("/b")])
-    assert store.calls == {
-        **{"put": 2, "get": 1, "get_ranges": 1, "iter_bytes": 1, "find": 1, "delete": 1},
-    }
+    expected = {"put": 2, "get": 1, "get_ranges": 1, "iter_bytes": 1, "find": 1, "delete": 1}
+    assert store.calls == expected
     assert (store.bytes_written, store.bytes_read) == (9, 2 + 3 + 4)
     store.reset()
     assert (store.calls, store.bytes_written, store.bytes_read) == ({}, 0, 0)

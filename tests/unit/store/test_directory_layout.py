@@ -7,8 +7,31 @@ from hypothesis import strategies as st
 from kist.store.directory_layout import Layout
 
 segment = st.sampled_from(
-    ["a", "A", "log", "0", "07", "packs", "meta", "keys", "checkpoints", "tmp", "TMP", "kist.json"]
-    + ["%74mp", "log%", "a%", "%", "..", ".", "x" * 128, "x" * 129, "x" * 300, "é" * 60, "y%%"]
+    [
+        "a",
+        "A",
+        "log",
+        "0",
+        "07",
+        "packs",
+        "meta",
+        "keys",
+        "checkpoints",
+        "tmp",
+        "TMP",
+        "kist.json",
+        "%74mp",
+        "log%",
+        "a%",
+        "%",
+        "..",
+        ".",
+        "x" * 128,
+        "x" * 129,
+        "x" * 300,
+        "é" * 60,
+        "y%%",
+    ]
 ) | st.text("ab%./", min_size=1, max_size=5).map(lambda text: text.replace("/", "-"))
 texts = st.lists(segment, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
 layouts = st.builds(Layout, fold_case=st.booleans())

@@ -41,8 +41,16 @@ def test_names_are_the_documented_ones(segment, name):
 
 @pytest.mark.parametrize(
     "name",
-    [*("", ".", "..", ".DS_Store", "a.", "a b", "é", "%", "a%", "%4", "%4g", "%41", "%2E"), "%ff"]
-    + ["con", "Con.txt", "%63onsole", "a%%", "a~", "%c3"],
+    [
+        *("", ".", "..", ".DS_Store", "a.", "a b", "é", "%", "a%", "%4", "%4g", "%41", "%2E"),
+        "%ff",
+        "con",
+        "Con.txt",
+        "%63onsole",
+        "a%%",
+        "a~",
+        "%c3",
+    ],
 )
 def test_names_that_escape_does_not_give_are_not_ours(name):
     assert unescape(name) is None

@@ -7,7 +7,6 @@ import click
 from kist.cli.app import App
 from kist.cli.command import Command
 from kist.cli.errors import usage_error
-from kist.cli.records import pin
 from kist.cli.streams import copy_to_stdout
 
 
@@ -19,14 +18,13 @@ from kist.cli.streams import copy_to_stdout
 def cat_command(app: App, selector: str) -> None:
     """Stream the bytes of a file, of bytes or of text to stdout, exactly as they are.
 
-    \b
-    Examples:
+    For example:
       kist cat backups/db | psql db
       kist cat plots@latest:notes.txt
     """
     if app.json:
         hint = "Use 'kist get --json' for a value, or leave out --json."
         raise usage_error("cat writes bytes, which are no JSON.", hint=hint)
-    repository = app.open_repository()
-    _, pinned = pin(repository, selector)
-    copy_to_stdout(app, repository, pinned)
+    from kist.model.selector import parse_selector
+
+    copy_to_stdout(app, app.open_repository(), parse_selector(selector))

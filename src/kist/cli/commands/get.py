@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -16,11 +12,13 @@ import click
 from kist.cli import contents
 from kist.cli.app import App, select
 from kist.cli.command import Command
+from kist.cli.files import check_target, copy, whole_file, write_directory
 from kist.cli.jsonify import TYPE, is_exact, to_json
+from kist.cli.progress import Progress
 from kist.cli.records import pin
 from kist.cli.render import clean, format_size, format_table
 from kist.cli.streams import copy_to_stdout
-from kist.errors import AlreadyExistsError, InvalidInputError, UnsupportedValueError
+from kist.errors import InvalidInputError, UnsupportedValueError
 
 if TYPE_CHECKING:
     from kist.model.records import JsonValue, Version
@@ -47,8 +45,7 @@ def get_command(app: App, selector: str, output: str | None, *, force: bool) -> 
     Text and Python values are shown in full, arrays by their corners. With --json a value
     is JSON; what JSON does not know is an object with the key "$type".
 
-    \b
-    Examples:
+    For example:
       kist get limits
       kist get climate/tas@0.0.1 -o tas.nc
       kist get plots@latest:a.png -o a.png
@@ -56,7 +53,7 @@ def get_command(app: App, selector: str, output: str | None, *, force: bool) -> 
     """
     repository = app.open_repository()
     if output is not None and output != STDOUT:
-        _check_target(Path(output), force=force)
+        check_target(Path(output), force=force)
     version, pinned = pin(repository, selector)
     value = repository.get(pinned)
     if output is None:
@@ -64,7 +61,7 @@ def get_command(app: App, selector: str, output: str | None, *, force: bool) -> 
     elif output == STDOUT:
         _write_stdout(app, repository, pinned, value)
     else:
-        _write(repository, pinned, value, Path(output))
+        _write(app, repository, pinned, value, Path(output))
         _report(app, repository, version, pinned, output)
 
 
@@ -116,30 +113,44 @@ def _write_stdout(app: App, repository: Repository, selector: Selector, value: A
     if isinstance(value, kist.Directory):
         raise _not_shown(selector)
     if contents.is_array(value):
-        from kist.cli.npy import write_array
-
-        refuse_terminal("An array in the .npy format")
-        write_array(value, click.get_binary_stream("stdout"))
-    elif isinstance(value, kist.File | bytes | bytearray | str):
+        _refuse_terminal("An array in the .npy format")
+        _write_array(value, sys.stdout.buffer)
+    elif _has_bytes(value):
         copy_to_stdout(app, repository, selector, careful=True)
     else:
         click.echo(_encode_json(value), nl=False)
 
 
-def _write(repository: Repository, selector: Selector, value: Any, path: Path) -> None:
+def _write(app: App, repository: Repository, selector: Selector, value: Any, path: Path) -> None:
     import kist
 
-    if isinstance(value, kist.File | kist.Directory | bytes | bytearray | str):
-        repository.download(selector, path)
-    elif contents.is_array(value):
-        from kist.cli.npy import write_array
+    with Progress(app, f"get {selector.name}") as progress:
+        if isinstance(value, kist.Directory):
+            write_directory(value, path, progress)
+            return
+        executable = isinstance(value, kist.File) and value.executable
+        text = None if _has_bytes(value) or contents.is_array(value) else _encode_json(value)
+        with whole_file(path, executable=executable) as file:
+            if text is not None:
+                file.write(text.encode())
+            elif _has_bytes(value):
+                with repository.open(selector, "rb") as source:
+                    copy(source, file, progress)
+            else:
+                _write_array(value, file)
 
-        with whole_file(path) as file:
-            write_array(value, file)
-    else:
-        text = _encode_json(value)
-        with whole_file(path) as file:
-            file.write(text.encode())
+
+def _has_bytes(value: object) -> bool:
+    """Say whether a value is a stream of bytes."""
+    import kist
+
+    return isinstance(value, kist.File | bytes | bytearray | str)
+
+
+def _write_array(value: object, file: BinaryIO) -> None:
+    from kist.cli.npy import write_array
+
+    write_array(value, file)
 
 
 def _encode_json(value: object) -> str:
@@ -163,24 +174,7 @@ def _report(
     app.report(data, format_table([[source, shown, f"written to {clean(output)}"]]))
 
 
-def _check_target(path: Path, *, force: bool) -> None:
-    if path.is_dir():
-        raise AlreadyExistsError(
-            f"{str(path)!r} is a directory that is there already.",
-            kind="path_exists",
-            hint=f"Name a path in it that does not exist: -o {path / 'NAME'}",
-            path=str(path),
-        )
-    if os.path.lexists(path) and not force:
-        raise AlreadyExistsError(
-            f"The file {str(path)!r} is there already.",
-            kind="path_exists",
-            hint="Replace it with --force, or choose another path.",
-            path=str(path),
-        )
-
-
-def refuse_terminal(what: str) -> None:
+def _refuse_terminal(what: str) -> None:
     """Refuse to write bytes to a terminal."""
     if sys.stdout.isatty():
         raise InvalidInputError(
@@ -188,25 +182,3 @@ def refuse_terminal(what: str) -> None:
             kind="binary_to_terminal",
             hint="Write it to a file with -o PATH.",
         )
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes its place when the block has ended well."""
-    mode = _plain_mode()
-    with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name[:100]}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            yield file  # type: ignore[misc]
-            file.flush()
-            temporary.chmod(mode)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _plain_mode() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

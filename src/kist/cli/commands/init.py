@@ -25,8 +25,7 @@ def init_command(app: App, place: str | None, *, dry_run: bool) -> None:
     from all directories below. DIR may also be the URL of a store. If there is a
     repository already, nothing happens.
 
-    \b
-    Examples:
+    For example:
       kist init                  # ./.kist
       kist init ~/team-data      # a directory of its own
     """

@@ -52,9 +52,7 @@ STDIN = "-"
     type=click.Choice(["patch", "minor", "major"]),
     help="Which part of the number to raise; makes a version of unchanged content, too.",
 )
-@click.option(
-    "--prerelease", type=click.Choice(["alpha", "beta"]), help="Make it a pre-release."
-)
+@click.option("--prerelease", type=click.Choice(["alpha", "beta"]), help="Make it a pre-release.")
 @click.option(
     "--expect",
     metavar="NUMBER|none",
@@ -62,8 +60,9 @@ STDIN = "-"
 )
 @dry_run_option
 @click.pass_obj
-def put_command(  # noqa: PLR0913 -- options of one command
+def put_command(
     app: App,
+    /,
     name: str,
     paths: tuple[str, ...],
     text: str | None,
@@ -79,8 +78,7 @@ def put_command(  # noqa: PLR0913 -- options of one command
     PATH is one file or directory, or - for stdin. Content that has not changed makes no
     new version.
 
-    \b
-    Examples:
+    For example:
       kist put climate/tas tas.nc -m "first run" --set units=K
       kist put plots figures/                # a directory
       kist put grid grid.npy --as array      # comes back as a numpy array
