@@ -13,7 +13,7 @@ COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-heade
 # What runs is this checkout, whatever the caller's shell has set up.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo test check bench format clean requirements static environment
+.PHONY: help demo test check bench format clean requirements static
 
 help:
 	@echo "make demo          keep and get back real data; leaves a repository to go on with"
@@ -47,8 +47,6 @@ bench: $(VENV)/.dev
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix --quiet --exit-zero
 	@$(BIN)/ruff format
-
-environment: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) dist demo-data bench/.envs bench/.work htmlcov .coverage .coverage.* .hypothesis \

@@ -82,7 +82,7 @@ def _measure_kist(setup: Setup, kist: Side, source: Path, times: Times) -> None:
     times["sum"]["kist"].append(kist.call("get_array_and_sum", target=target))
     times["again"]["kist"].append(kist.call("get_array_again", target=target))
     with setup.side("kist") as fresh:
-        fresh.call("start")
+        fresh.call("warm")
         times["fresh"]["kist"].append(fresh.call("get_array", target=target))
     kist.call("check_array", source=source, target=target)
     times["same"]["kist"].append(kist.call("put_array", source=source, target=target))

@@ -149,7 +149,7 @@ def look_back(stage: Stage) -> None:
         >>> new = repo.get("nyc/weather").read_text().splitlines()
         >>> for number, (before, after) in enumerate(zip(old, new, strict=True), start=1):
         ...     if before != after:
-        ...         print(f"line {number}\\n- {before}\\n+ {after}")
+        ...         print(f"line {number}\\n- {before[:60]}\\n+ {after[:60]}")
         """
     )
     stage.shell("kist get nyc/weather@0.0.1 -o weather-as-published.csv --force")
@@ -191,12 +191,13 @@ def keep_values(stage: Stage) -> None:
         ...     "latest": (row[9], int(row[10]), date(*map(int, row[:3]))),
         ...     "late by hours": {h: int((delays[:, 0] > 60 * h).sum()) for h in (1, 2, 4, 8)},
         ... }))
-        >>> repo.get("nyc/summary")
+        >>> repo.get("nyc/summary")["latest"]
         >>> with repo.open("nyc/notes", "w") as file:
         ...     print("the worst delay was on a flight to Honolulu", file=file)
         >>> print(file.version)
         """
     )
+    stage.shell("kist get nyc/summary")
     stage.say("What would not come back the same is refused, and nothing is changed:")
     stage.python(""">>> repo.put("nyc/rule", {"late": lambda minutes: minutes > 15})""", fails=True)
 

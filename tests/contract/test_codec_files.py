@@ -475,7 +475,7 @@ def test_many_small_files_are_quick(tmp_path):
     sink = keep(tmp_path)
     took = time.perf_counter() - start
     assert len(sink.content.entries) == 2001
-    assert took < 2  # some 30 microseconds each
+    assert took < 5  # some 30 microseconds each
 
 
 def test_dir_entry_is_a_path(tmp_path):

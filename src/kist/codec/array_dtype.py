@@ -12,6 +12,7 @@ Structures may have padding, and long doubles do: `iter_holes` says where.
 import re
 import reprlib
 from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -33,6 +34,8 @@ _TEXT = re.compile(
 )
 _LONG_DOUBLE = re.compile(r"[<>](f(8|12|16)|c(16|24|32))", re.ASCII)
 _CHARS = frozenset("lLqQgG")
+# Their type says all about them, and they have no padding.
+_NUMBERS = frozenset(np.dtype(char).type for char in "?bBhHiIlLqQefdFD")
 
 
 def describe_dtype(dtype: AnyDtype, *, where: str = "value") -> JsonValue:
@@ -212,6 +215,7 @@ def _build(description: JsonValue, *, depth: int) -> AnyDtype:
     return _build_fields(description, depth=depth)
 
 
+@lru_cache(maxsize=256)
 def _from_text(text: str, pattern: re.Pattern[str] = _TEXT) -> AnyDtype:
     if not pattern.fullmatch(text):
         raise ValueError("unknown text")
@@ -333,11 +337,18 @@ def describe_scalar(value: Any, *, where: str) -> list[JsonValue | bytes]:
         return ["str", str.encode(value, "utf-8", "surrogatepass")]
     if type(value) is np.bytes_:
         return ["bytes", bytes(value)]
+    if type(value) in _NUMBERS:
+        return [_describe_number(value.dtype.char), value.tobytes()]
     description = describe_dtype(value.dtype, where=where)
     data = bytearray(value.tobytes())
     for start, stop in iter_holes(value.dtype):
         data[start:stop] = bytes(stop - start)
     return [description, bytes(data)]
+
+
+@cache
+def _describe_number(char: str) -> JsonValue:
+    return describe_dtype(_make_dtype(char))
 
 
 def build_scalar(description: JsonValue, data: object) -> object:

@@ -106,6 +106,8 @@ def iter_pieces(
     locate : callable
         Tells where a chunk is.
     """
+    if start == stop:
+        return
     for index in range(bisect_right(ends, start), len(ends)):
         ref = part.chunks[index]
         begin = ends[index] - ref.size_bytes

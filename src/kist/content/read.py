@@ -133,8 +133,14 @@ class ContentReader:
         """
         view = as_view(target)
         check_range(part, start, start + len(view))
-        if view.readonly and len(view):
-            raise InvalidInputError("The buffer to read into is read-only.", kind="target_readonly")
+        if not len(view):
+            return
+        if view.readonly:
+            raise InvalidInputError(
+                "The buffer to read into cannot be written to.",
+                kind="target_readonly",
+                hint="Pass a bytearray, or a writable view.",
+            )
         self._fill(part, view, start, cancel)
 
     def iter_part(self, part: Part, *, cancel: CancelToken | None = None) -> Iterator[bytes]:

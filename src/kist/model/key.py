@@ -274,7 +274,7 @@ def _join(segments: Iterable[str]) -> str:
 def _check_segment(segment: object) -> str:
     if not isinstance(segment, str) or not segment or "/" in segment:
         hint = "Pass text that is not empty and has no '/'."
-        raise _error(segment, "cannot have this as a segment", hint)
+        raise _error(segment, "is no single segment", hint)
     return segment
 
 

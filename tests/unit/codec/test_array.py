@@ -369,6 +369,38 @@ def test_entry_that_contradicts_itself_is_a_format_error(change):
         entry.decode()
 
 
+def test_shape_that_numpy_cannot_make_is_a_format_error():
+    entry = OneEntry().keep(np.zeros((0, 3)))
+    params = {**entry.entry.params, "shape": [2**61, 0, 2**61]}
+    entry.entry = Entry("", "array", params, entry.entry.parts)
+    with pytest.raises(FormatError, match="shape"):
+        entry.decode()
+
+
+def test_masked_array_with_notes_of_its_own_is_refused():
+    value = np.ma.array([1, 2])
+    value._optinfo["unit"] = "K"
+    with pytest.raises(UnsupportedValueError, match="unit"):
+        OneEntry().keep(value)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("f8", 8), ("c16", 8), ("U7", 4), ("S7", 1), ("?", 1), ("M8[s]", 8), ([("a", "i2")], 2)],
+    ids=str,
+)
+def test_item_size_is_that_of_what_repeats(dtype, size):
+    sizes = []
+
+    class Sink(OneEntry):
+        def write_blocks(self, name, blocks, *, item_size):
+            sizes.append(item_size)
+            return super().write_blocks(name, blocks, item_size=item_size)
+
+    Sink().keep(np.zeros(3, dtype))
+    assert sizes == [size]
+
+
 def test_mask_that_does_not_fit_is_a_format_error():
     entry = OneEntry().keep(np.ma.array([1, 2, 3, 4], mask=[1, 0, 0, 0]))
     params = dict(entry.entry.params)

@@ -98,7 +98,7 @@ def test_medium_content_is_one_chunk(size):
 
 def test_long_content_is_cut_and_packed():
     shelf = Shelf()
-    part, written = _put(shelf, NOISE)
+    part, written = _put(shelf, io.BytesIO(NOISE))
     assert len(part.chunks) > 100
     assert part.size_bytes == len(NOISE)
     assert all(64 <= ref.size_bytes <= 1024 for ref in part.chunks[:-1])
