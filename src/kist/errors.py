@@ -291,13 +291,13 @@ def did_you_mean(text: str, candidates: Iterable[str]) -> str | None:
     >>> did_you_mean("zebra", ["climate/tas"]) is None
     True
     """
-    known = list(islice(dict.fromkeys(candidates), _MAX_CANDIDATES))
+    known = list(dict.fromkeys(islice(candidates, _MAX_CANDIDATES)))
     folded = text.casefold()
     close = [one for one in known if one.casefold() == folded]
     close += [one for one in known if one.casefold().rpartition("/")[2] == folded]
     if not close:
         by_folded = {one.casefold(): one for one in reversed(known)}
-        found = difflib.get_close_matches(folded, list(by_folded), n=_MAX_SUGGESTIONS, cutoff=0.7)
+        found = difflib.get_close_matches(folded, list(by_folded), n=_MAX_SUGGESTIONS, cutoff=0.6)
         close = [by_folded[one] for one in found]
     *others, last = [repr(one) for one in dict.fromkeys(close)][:_MAX_SUGGESTIONS] or [""]
     if not last:

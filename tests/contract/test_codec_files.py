@@ -17,7 +17,7 @@ from kist.codec import file as file_module
 from kist.codec.array import ArrayCodec
 from kist.codec.directory import DirectoryCodec, scan_directory
 from kist.codec.file import FileCodec
-from kist.codec.registry import find_codec
+from kist.codec.registry import choose_codec
 from kist.errors import (
     InvalidInputError,
     NotFoundError,
@@ -482,7 +482,7 @@ def test_dir_entry_is_a_path(tmp_path):
     (tmp_path / "a").write_bytes(b"x")
     with os.scandir(tmp_path) as found:
         entry = next(found)
-    assert find_codec(entry).name == "file"
+    assert choose_codec(entry).name == "file"
     assert content(keep(entry)) == b"x"
 
 

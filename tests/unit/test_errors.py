@@ -40,8 +40,8 @@ class StrangeError(ConflictError):
 
 
 def same(left: KistError, right: KistError) -> bool:
-    names = "message", "hint", "kind", "fields", "args", "__notes__", "to_dict"
-    found = [[getattr(one, name, None) for name in names[:-1]] for one in (left, right)]
+    names = "message", "hint", "kind", "fields", "args", "__notes__"
+    found = [[getattr(one, name, None) for name in names] for one in (left, right)]
     return type(left) is type(right) and found[0] == found[1] and str(left) == str(right)
 
 

@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -23,6 +22,9 @@ from kist.cli.errors import (
     wants_json,
 )
 from kist.errors import ConfigError, MissingExtraError, did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 PLUG_INS = "kist.commands"
 
@@ -103,6 +105,8 @@ class Root(click.Group):
 
 def find_plug_ins() -> dict[str, EntryPoint]:
     """Return the commands that other packages bring; they cannot replace kist's own."""
+    from importlib.metadata import entry_points
+
     found = entry_points(group=PLUG_INS)
     return {point.name: point for point in found if point.name not in COMMANDS}
 
@@ -136,7 +140,8 @@ def load_plug_in(point: EntryPoint) -> click.Command:
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001
     if value and not ctx.resilient_parsing:
-        click.echo(f"kist {__version__}")
+        data = {"name": "kist", "version": __version__}
+        ctx.ensure_object(App).answer(data, lambda: f"kist {__version__}")
         ctx.exit()
 
 

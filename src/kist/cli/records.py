@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kist.cli.app import select
-from kist.cli.render import clean, format_size, format_time, format_utc, one_line
+from kist.cli.render import format_size, format_time, format_utc, one_line, short_author
 
 if TYPE_CHECKING:
     from kist.model.records import Entry, JsonValue, Version
@@ -78,7 +78,7 @@ def version_row(version: Version, repository: Repository) -> list[str]:
         select(version, repository),
         format_size(version.size_bytes),
         format_time(version.created),
-        clean(version.author),
+        short_author(version.author),
         ", ".join(version.tags),
         one_line(version.message),
     ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import textwrap
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 _AGES = (
@@ -19,6 +21,10 @@ _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _CONTROL_IN_LINES = re.compile(_CONTROL.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@]*:)[^/?#\s]+@")
+_SECRET_PARAMETER = re.compile(
+    r"([?&][^=&\s]*(?:secret|passw|token|credential|key)[^=&\s]*=)[^&\s]+", re.IGNORECASE
+)
 GAP = "  "
 
 
@@ -243,6 +249,47 @@ def cut_lines(text: str, count: int, fold: Callable[[str], str] = str) -> str:
     lines = text.split("\n")
     shown = [fold(line) for line in lines[:count]]
     return "\n".join([*shown, "..."] if len(lines) > count else shown)
+
+
+def wrap(text: str, *, indent: int = 0) -> str:
+    """Return a text in lines that leave room for `indent` columns on a screen of 80."""
+    return "\n".join(textwrap.wrap(text, 79 - indent, break_long_words=False)) or text
+
+
+def mask(text: str) -> str:
+    """Return a text with the secrets of addresses in it hidden.
+
+    Examples
+    --------
+    >>> mask("s3://key:secret@host/team?region=eu&secret_key=abc")
+    's3://key:***@host/team?region=eu&secret_key=***'
+    """
+    text = _PASSWORD.sub(r"\1***@", text)
+    return _SECRET_PARAMETER.sub(r"\1***", text)
+
+
+def show_place(url: str) -> str:
+    """Return the URL of a directory as a path, any other as it is.
+
+    Examples
+    --------
+    >>> show_place("file:///data/my%20team"), show_place("s3://bucket")
+    ('/data/my team', 's3://bucket')
+    """
+    if not url.startswith("file:///"):
+        return url
+    return unquote(url.removeprefix("file://"))
+
+
+def short_author(author: str) -> str:
+    """Return the name of an author without the address, for tables.
+
+    Examples
+    --------
+    >>> short_author("Ann Example <ann@example.org>"), short_author("<x@example.org>")
+    ('Ann Example', '<x@example.org>')
+    """
+    return fit(clean(author.partition(" <")[0]), 20)
 
 
 def screen_width() -> int:

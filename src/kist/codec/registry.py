@@ -48,7 +48,7 @@ _BY_ROOT: dict[str, tuple[str, ...]] = {
 _loaded: dict[str, Codec] = {}
 
 
-def find_codec(value: object, codec: str | None = None) -> Codec:
+def choose_codec(value: object, codec: str | None = None) -> Codec:
     """Return the codec that keeps a value.
 
     Parameters
@@ -67,7 +67,7 @@ def find_codec(value: object, codec: str | None = None) -> Codec:
 
     Examples
     --------
-    >>> find_codec("data/a.txt").name, find_codec({"a": 1}).name
+    >>> choose_codec("data/a.txt").name, choose_codec({"a": 1}).name
     ('text', 'literal')
     """
     if codec is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from kist.codec.base import Buffer, ContentHint
-from kist.codec.registry import find_codec, get_codec
+from kist.codec.registry import choose_codec, get_codec
 from kist.content.digest import hash_bytes
 from kist.errors import FormatError, IntegrityError, InvalidInputError, NotFoundError
 from kist.model.name import parse_entry_path
@@ -98,7 +98,7 @@ class MemorySink:
 
     def encode(self, value: object, *, codec: str | None = None) -> Entry:
         """Encode a value as the entry of this sink, with the codec that fits."""
-        chosen = find_codec(value, codec)
+        chosen = choose_codec(value, codec)
         encoded = chosen.encode(value, self)
         return self._add(Entry(self.path, chosen.name, encoded.params, encoded.parts))
 

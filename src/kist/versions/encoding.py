@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from kist.codec.base import Buffer, ContentHint
-from kist.codec.registry import find_codec
+from kist.codec.registry import choose_codec
 from kist.content.read import ContentReader
 from kist.content.write import ContentWriter
 from kist.errors import FormatError
@@ -130,7 +130,7 @@ class EntrySource:
 
 def encode_value(value: object, sink: EntrySink, codec: str | None = None) -> Entry:
     """Encode a value with the codec that fits, or the one that is asked for."""
-    chosen = find_codec(value, codec)
+    chosen = choose_codec(value, codec)
     encoded = chosen.encode(value, sink)
     entry = Entry(sink.path, chosen.name, encoded.params, encoded.parts)
     sink.entries.append(entry)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 from typing import Literal, Self
 
 from kist.content.write import ContentWriter, Written
 from kist.errors import ConflictError, InvalidInputError
 from kist.log.commit import Plan
+from kist.log.identity import KEY as IDENTITY_KEY
 from kist.log.operations import AddIndexRun, Annotate, LocationRow, Operation, Publish
 from kist.log.state import NameState, State
 from kist.model.manifest import EncodedManifest, encode_manifest
 from kist.model.metadata import apply_patch, check_metadata
 from kist.model.number import Number, next_number
 from kist.model.records import Entry, JsonValue, Version
+from kist.store.base import Capability
 from kist.versions.encoding import EntrySink, encode_value
 from kist.versions.resolve import plain_name
 from kist.versions.session import Session, random_id
@@ -117,6 +120,7 @@ def stage(session: Session, writer: ContentWriter, request: PutRequest) -> Stage
     )
     check_message(request.message)
     _decide(session.log.read(), [staged])
+    refuse_own_repository(session, request.value)
     entries: list[Entry] = []
     root = encode_value(request.value, EntrySink(writer, "", entries), request.codec)
     manifest = encode_manifest(entries)
@@ -136,6 +140,20 @@ def commit(session: Session, writer: ContentWriter, staged: Sequence[Staged]) ->
 
     state = session.log.commit(decide)
     return [_record(state, decision) for decision in decisions]
+
+
+def refuse_own_repository(session: Session, value: object) -> None:
+    """Refuse a directory that holds the repository it would go into."""
+    if not isinstance(value, Path) or Capability.LOCAL_PATH not in session.store.capabilities:
+        return
+    root = session.store.local_path(IDENTITY_KEY).resolve().parent
+    if root.is_relative_to(value.resolve()):
+        raise InvalidInputError(
+            f"the directory {str(value)!r} holds the repository {str(root)!r} itself",
+            kind="directory_holds_repository",
+            hint="Put the directories beside it, or keep the repository elsewhere.",
+            path=str(value),
+        )
 
 
 class Batch:

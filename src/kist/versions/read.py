@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from kist.codec.directory import resolve_link
 from kist.codec.registry import get_codec
 from kist.content.digest import hash_bytes
-from kist.errors import InvalidInputError
+from kist.errors import InvalidInputError, NotFoundError
 from kist.model.records import Entry, Part, Version
 from kist.model.selector import Selector
 from kist.versions.encoding import EntrySource
@@ -22,26 +23,48 @@ BYTE_CODECS = {"file": "data", "bytes": "data", "text": "data"}
 """Codecs whose value is one byte stream, and the part that holds it."""
 
 Target = str | Version | Selector
+_MAX_LINKS = 40
 
 
 def get(repository: ReadingRepository, session: Session, target: Target, entry: str = "") -> object:
     """Return a value, or the reader that its codec asks for."""
     resolved = resolve(session, target)
     manifest = open_manifest(session, resolved)
-    found = manifest.get(entry or resolved.entry)
+    found = get_entry(manifest, entry or resolved.entry)
     codec = get_codec(found.codec)
     if codec.reader is not None:
         return make_reader(codec.reader, repository, resolved.record, found)
     return codec.decode(EntrySource(session.reader, manifest, found))
 
 
+def get_entry(manifest: StoredManifest, path: str) -> Entry:
+    """Return the entry at a path, behind links; a directory need not have one of its own.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing is there, or links lead nowhere.
+    """
+    for _ in range(_MAX_LINKS):
+        entry = manifest.find(path)
+        if entry is None:
+            if next(manifest.iter_entries(path), None) is not None:
+                return Entry(path, "directory")
+            return manifest.get(path)
+        if entry.codec != "link":
+            return entry
+        path = resolve_link(path, str(entry.params.get("target", "")))
+    raise NotFoundError(
+        f"the link {path!r} leads round in a circle", kind="link_circular", entry=path
+    )
+
+
 def list_entries(session: Session, target: Target) -> list[Entry]:
     """Return the entries at and below the one that a selector points to, sorted by path."""
     resolved = resolve(session, target)
     manifest = open_manifest(session, resolved)
-    if resolved.entry:
-        manifest.get(resolved.entry)
-    return list(manifest.iter_entries(resolved.entry))
+    entries = list(manifest.iter_entries(resolved.entry))
+    return entries or [manifest.get(resolved.entry)]
 
 
 def local_path(session: Session, target: Target) -> Path:
@@ -106,7 +129,7 @@ def open_source(session: Session, target: Target, entry: str = "") -> EntrySourc
     resolved = resolve(session, target)
     manifest = open_manifest(session, resolved)
     path = entry or resolved.entry
-    return EntrySource(session.reader, manifest, manifest.get(path))
+    return EntrySource(session.reader, manifest, get_entry(manifest, path))
 
 
 def iter_content(source: EntrySource) -> Iterator[bytes]:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
-from kist.errors import NotFoundError, did_you_mean
 from kist.model.records import Entry, Version
 from kist.model.selector import IdPrefix, Selector
 
 
 class ReadingRepository(Protocol):
     """The verbs of a repository that readers call."""
+
+    def get(self, target: Selector) -> Any:
+        """Return the value of an entry."""
+        ...
 
     def open(self, target: Selector, mode: str = "r", *, encoding: str | None = None) -> IO[Any]:
         """Open an entry for reading."""
@@ -133,24 +136,17 @@ class Directory:
         """Return how many files and links are below."""
         return sum(1 for _ in self)
 
-    def __getitem__(self, path: str) -> File:
-        """Return one file.
+    def __getitem__(self, path: str) -> File | Directory:
+        """Return the file or directory at a path; links are followed.
 
         Raises
         ------
         NotFoundError
-            If there is no file at `path`.
+            If nothing is there.
         """
         full = f"{self.path}/{path}" if self.path else path
-        found = self.repository.entries(select_entry(self.version, full))
-        if not found or found[0].path != full or found[0].codec != "file":
-            raise NotFoundError(
-                f"there is no file {path!r} in {self!r}",
-                kind="entry_missing",
-                hint=did_you_mean(path, self) or "List its files with list(directory).",
-                entry=path,
-            )
-        return make_file(self.repository, self.version, found[0])
+        found: File | Directory = self.repository.get(select_entry(self.version, full))
+        return found
 
     def __repr__(self) -> str:
         """Show the selector."""

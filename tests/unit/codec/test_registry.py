@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from kist.codec import registry
-from kist.codec.registry import find_codec, get_codec, list_codecs
+from kist.codec.registry import choose_codec, get_codec, list_codecs
 from kist.errors import (
     ConfigError,
     MissingExtraError,
@@ -55,8 +55,8 @@ class Readable:
     ids=lambda value: str(type(value).__name__),
 )
 def test_codec_is_chosen_by_the_type(value, name):
-    assert find_codec(value).name == name
-    assert find_codec(value, name).name == name
+    assert choose_codec(value).name == name
+    assert choose_codec(value, name).name == name
 
 
 class Own(np.ndarray):
@@ -80,7 +80,7 @@ class Own(np.ndarray):
 )
 def test_value_that_no_codec_keeps_is_refused_with_a_way_out(value, hint):
     with pytest.raises(UnsupportedValueError) as caught:
-        find_codec(value)
+        choose_codec(value)
     assert hint in caught.value.hint
     assert "\n" not in str(caught.value)
 
@@ -88,16 +88,16 @@ def test_value_that_no_codec_keeps_is_refused_with_a_way_out(value, hint):
 def test_socket_is_refused_with_a_way_out():
     one, other = socket.socketpair()
     with one, other, pytest.raises(UnsupportedValueError) as caught:
-        find_codec(one)
+        choose_codec(one)
     assert "makefile" in caught.value.hint
 
 
 def test_codec_that_does_not_fit_is_refused():
     with pytest.raises(UnsupportedValueError, match="array") as caught:
-        find_codec([1], "array")
+        choose_codec([1], "array")
     assert caught.value.kind == "codec_mismatch"
     with pytest.raises(UnsupportedValueError) as caught:
-        find_codec("data/a.txt", "file")
+        choose_codec("data/a.txt", "file")
     assert "pathlib.Path" in caught.value.hint
 
 
@@ -106,7 +106,7 @@ def test_unknown_codec_is_not_found_and_near_ones_are_named():
         get_codec("arrray")
     assert "'array'" in caught.value.hint
     with pytest.raises(NotFoundError) as caught:
-        find_codec(5, "zzz")
+        choose_codec(5, "zzz")
     assert caught.value.hint
 
 
@@ -120,9 +120,9 @@ def test_every_row_loads_and_bears_its_name():
 
 LOADS = """
 import sys
-from kist.codec.registry import find_codec, get_codec
+from kist.codec.registry import choose_codec, get_codec
 for value in (1, [1], "a", b"a", {"a": (1, 2.5)}):
-    assert find_codec(value)
+    assert choose_codec(value)
 from kist.codec.literal import decode_literal, encode_literal
 assert decode_literal(encode_literal({"a": [1, (2, {3})]})) == {"a": [1, (2, {3})]}
 get_codec("file"), get_codec("directory")
@@ -202,10 +202,10 @@ def plug_ins(monkeypatch):
 @pytest.mark.parametrize("value", ["thing_plug_in:ThingCodec", "thing_plug_in:ready"])
 def test_codec_of_another_package_is_found(plug_ins, value):
     plug_ins(thing=value)
-    assert find_codec(Thing()).name == "thing"
+    assert choose_codec(Thing()).name == "thing"
     assert get_codec("thing").name == "thing"
     assert "thing" in list_codecs()
-    assert find_codec([1]).name == "literal"
+    assert choose_codec([1]).name == "literal"
 
 
 def test_broken_codecs_of_other_packages_are_explained(plug_ins):
@@ -215,7 +215,7 @@ def test_broken_codecs_of_other_packages_are_explained(plug_ins):
     plug_ins(thing="no_such_module_here:X")
     with pytest.raises(MissingExtraError, match="no_such_module_here"):
         get_codec("thing")
-    assert find_codec(5).name == "literal"
+    assert choose_codec(5).name == "literal"
 
 
 def test_other_packages_cannot_take_the_names_of_kist(monkeypatch):

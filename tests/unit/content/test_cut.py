@@ -69,8 +69,23 @@ def test_parameters_survive_their_json_form(parameters):
 
 @pytest.mark.parametrize(
     "value",
-    [None, 5, "64", [], [1], [1, 2], [64, 320], [1, 2, 3, 4], [True] * 3, [64.0] * 3, ["64"] * 3]
-    + [[10**9] * 3, [-64] * 3, [64, 320, 2**60], [1024, 512, 4096]],
+    [
+        None,
+        5,
+        "64",
+        [],
+        [1],
+        [1, 2],
+        [64, 320],
+        [1, 2, 3, 4],
+        [True] * 3,
+        [64.0] * 3,
+        ["64"] * 3,
+        [10**9] * 3,
+        [-64] * 3,
+        [64, 320, 2**60],
+        [1024, 512, 4096],
+    ],
 )
 def test_unknown_parameters_are_no_error(value):
     assert parse_cut(value) is None

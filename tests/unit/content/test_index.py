@@ -11,7 +11,7 @@ from kist.store.counting import CountingStore
 from kist.store.memory import MemoryStore
 
 RANDOM = random.Random(1)
-PLACES = [("packs", "%032x" % 1), ("packs", "%032x" % 2), ("meta", "f" * 32), ("log", "12345")]
+PLACES = [("packs", f"{1:032x}"), ("packs", f"{2:032x}"), ("meta", "f" * 32), ("log", "12345")]
 META = "0" * 31 + "9"
 
 
@@ -132,7 +132,7 @@ def test_an_unknown_place_is_a_question_of_format():
 
 def test_merging_keeps_every_digest_and_the_latest_place():
     old, new = _rows(300, seed=1), _rows(300, seed=2)
-    shared = list(old)[0]
+    shared = next(iter(old))
     new[shared] = Location(*PLACES[2], 1, 2, 3)
     merged = dict(merge_runs([old.items(), new.items()]))
     assert merged == {**old, **new}

@@ -32,7 +32,7 @@ def test_the_pieces_of_a_range_are_that_range(start, stop):
 
 def test_chunks_before_and_after_are_not_located():
     asked = []
-    locate = lambda ref: asked.append(ref) or _locate(ref)  # noqa: E731
+    locate = lambda ref: asked.append(ref) or _locate(ref)
     list(iter_pieces(PART, 15, 30, ends=chunk_ends(PART), locate=locate))
     assert asked == list(REFS[1:3])
 

@@ -1,4 +1,5 @@
 import io
+import itertools
 import random
 
 import pytest
@@ -263,7 +264,7 @@ def _is_gapless(part, locator):
     places = [locator.get(ref.digest) for ref in part.chunks]
     return all(
         before[:2] == after[:2] and before.offset + before.stored_bytes == after.offset
-        for before, after in zip(places, places[1:], strict=False)
+        for before, after in itertools.pairwise(places)
     )
 
 
@@ -450,7 +451,10 @@ def test_progress_is_told_and_a_token_stops_the_write():
         if size > 100_000:
             token.cancel()
 
-    with pytest.raises(KistError) as caught, shelf.writer(progress=progress, cancel=token) as writer:
+    with (
+        pytest.raises(KistError) as caught,
+        shelf.writer(progress=progress, cancel=token) as writer,
+    ):
         writer.write("data", (NOISE[n : n + 1000] for n in range(len(NOISE) - 1000)))
     assert caught.value.kind == "cancelled"
     assert done == sorted(done)

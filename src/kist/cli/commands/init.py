@@ -9,6 +9,7 @@ import click
 from kist.cli.app import App
 from kist.cli.command import Command, dry_run_option
 from kist.cli.errors import usage_error
+from kist.cli.render import show_place
 from kist.errors import InvalidInputError, NotFoundError
 
 HIDDEN = ".kist"
@@ -43,7 +44,7 @@ def init_command(app: App, place: str | None, *, dry_run: bool) -> None:
         repository, made = kist.init(place, context=app.context), True
     text = "made the repository" if made else "there is already the repository"
     data = {"url": repository.url, "id": repository.id, "made": made, "dry_run": dry_run}
-    app.report(data, f"{text} {repository.url}")
+    app.report(data, f"{text} {show_place(repository.url)}")
 
 
 def _choose(place: str | None, repo: str | None) -> str:

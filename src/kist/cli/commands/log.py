@@ -7,7 +7,7 @@ import click
 from kist.cli.app import App, terminal_width
 from kist.cli.command import Command
 from kist.cli.records import record_to_json
-from kist.cli.render import clean, format_table, format_time, one_line
+from kist.cli.render import format_table, format_time, one_line, short_author
 
 
 @click.command("log", cls=Command, short_help="List what happened, newest first.")
@@ -31,7 +31,7 @@ def log_command(app: App, name: str | None, limit: int | None) -> None:
         rows = [
             [
                 format_time(record.time),
-                clean(record.author),
+                short_author(record.author),
                 record.action,
                 record.context if several else "",
                 _what(record.name, record.versions),
