@@ -55,9 +55,9 @@ clean:
 
 # The lists are complete, so --no-deps is right; with hashes nothing else can slip in.
 requirements: $(VENV)/.dev
-	cd requirements && for list in demo dev; do \
-		../$(COMPILE) --upgrade --output-file $$list.txt $$list.in && \
-		sed -i.old -e '/^# WARNING/,$$d' $$list.txt && rm $$list.txt.old; \
+	@set -e; cd requirements; for list in demo dev; do \
+		../$(COMPILE) --upgrade --output-file $$list.txt $$list.in; \
+		sed -i.old -e '/^# WARNING/,$$d' $$list.txt; rm $$list.txt.old; \
 	done
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml src/kist/_version.py | $(BIN)/python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,7 +42,13 @@ class App:
     def open_repository(self) -> Repository:
         """Open the repository that the options and the current directory mean."""
         import kist
+        from kist.config import load_settings
 
+        settings = load_settings(repository=self.repo)
+        is_own = settings.origins["repository"].source == "default"
+        if is_own and not os.path.exists(settings.repository):
+            hint = "a project has one of its own after 'kist init'"
+            self.note(f"making your own repository {settings.repository}; {hint}")
         return kist.open(self.repo, context=self.context)
 
     def answer(self, data: object, text: Callable[[], str]) -> None:

@@ -92,13 +92,15 @@ def _write_member(
     directory: Directory, inside: str, entry: Entry, root: Path, progress: Progress
 ) -> None:
     from kist.model.name import parse_entry_path
+    from kist.versions.readers import make_file
 
     target = root / parse_entry_path(inside)
     if entry.codec == "directory":
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with directory[inside].open("rb") as source, target.open("xb") as file:
+    member = make_file(directory.repository, directory.version, entry)
+    with member.open("rb") as source, target.open("xb") as file:
         copy(source, file, progress)
     if entry.params.get("executable"):
         _make_executable(target)

@@ -197,7 +197,7 @@ class DirectoryStore(Store):
         """Return size and time of an object, or ``None`` if there is none."""
         with self._mapped(key):
             path = self._find_path(key)
-            found = None if path is None else _find_stat(path)
+            found = None if path is None else files.find_stat(path)
             if path is None or found is None:
                 self._check_root()
                 return None
@@ -287,7 +287,7 @@ class DirectoryStore(Store):
         with self._mapped(ROOT), suppress(FileNotFoundError):
             for name in os.listdir(os.path.join(self._root, TEMPORARY)):
                 path = os.path.join(self._root, TEMPORARY, name)
-                found = _find_stat(path)
+                found = files.find_stat(path)
                 if found and stat.S_ISREG(found.st_mode) and found.st_mtime <= limit:
                     os.unlink(path)
                     removed += 1
@@ -320,7 +320,7 @@ class DirectoryStore(Store):
                     passed = after > below + "/" and not after.startswith(below + "/")
                     if recursive and not passed:
                         levels.append((below, layout.iter_sorted(child.path, below)))
-                elif below > after and (found := _find_stat(child.path)) is not None:
+                elif below > after and (found := files.find_stat(child.path)) is not None:
                     yield _format_stat(Key(below), found)
 
     def iter_children(self, prefix: Key = ROOT) -> Iterator[Key]:
@@ -356,7 +356,7 @@ class DirectoryStore(Store):
         path = self._root
         for piece in pieces:
             path = f"{path}{os.sep}{piece}"
-            found = _find_stat(path)
+            found = files.find_stat(path)
             if found is None:
                 return None
             if not stat.S_ISDIR(found.st_mode):
@@ -370,11 +370,11 @@ class DirectoryStore(Store):
         if self._case_sensitive is not None:
             self._layout = Layout(fold_case=not self._case_sensitive)
             return self._layout
-        found = _find_stat(os.path.join(self._root, TEMPORARY))
+        found = files.find_stat(os.path.join(self._root, TEMPORARY))
         if found is None:
             # Nothing was written here yet, so no key with an upper-case letter is here.
             return Layout(fold_case=False)
-        other = _find_stat(os.path.join(self._root, TEMPORARY.upper()))
+        other = files.find_stat(os.path.join(self._root, TEMPORARY.upper()))
         self._layout = Layout(fold_case=other is not None and os.path.samestat(found, other))
         return self._layout
 
@@ -390,7 +390,7 @@ class DirectoryStore(Store):
     def _open(self, key: Key) -> tuple[int, int] | None:
         """Open the file of an object and return the descriptor and its size."""
         path = self._find_path(key)
-        fd = None if path is None else _find_fd(path)
+        fd = None if path is None else files.find_fd(path)
         if path is None or fd is None:
             self._check_root()
             return None
@@ -453,14 +453,14 @@ class DirectoryStore(Store):
                 elif source is None:
                     files.link_if_absent(path, target)
                 else:
-                    _move_if_absent(path, target)
+                    files.move_if_absent(path, target)
                 break
             except FileExistsError:
                 raise already_exists(self, key) from None
             except FileNotFoundError:
                 # Either the directory became empty and was removed, or the file is gone.
                 self._check_root()
-                if _find_stat(path) is None:
+                if files.find_stat(path) is None:
                     raise self._vanished(source) from None
         else:
             raise StoreError(
@@ -482,7 +482,7 @@ class DirectoryStore(Store):
         path = self._root
         for piece in pieces:
             parent, path = path, os.path.join(path, piece)
-            found = _find_stat(path)
+            found = files.find_stat(path)
             if found is None:
                 with suppress(FileExistsError):
                     os.mkdir(path)
@@ -573,29 +573,5 @@ def _open(store_type: type[DirectoryStore], arguments: tuple[str, bool, bool | N
     return store_type(root, make=make, case_sensitive=case_sensitive)
 
 
-def _find_stat(path: str) -> os.stat_result | None:
-    """Return what is there, not following a link, or None."""
-    try:
-        return os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _find_fd(path: str) -> int | None:
-    try:
-        return os.open(path, files.READ_FLAGS)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 def _format_stat(key: Key, found: os.stat_result) -> Stat:
     return Stat(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
-
-
-def _move_if_absent(source: str, target: str) -> None:
-    """Rename an object unless the target is there; by a link and an unlink at worst."""
-    try:
-        files.rename_if_absent(source, target)
-    except files.NoCreateError:
-        os.link(source, target)
-        os.unlink(source)

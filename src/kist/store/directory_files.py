@@ -20,9 +20,12 @@ from kist.errors import (
 __all__ = [
     "READ_FLAGS",
     "NoCreateError",
+    "find_fd",
+    "find_stat",
     "iter_batches",
     "link_if_absent",
     "map_os_error",
+    "move_if_absent",
     "read_at",
     "rename_if_absent",
     "sync_directory",
@@ -107,6 +110,22 @@ def write_all(fd: int, data: memoryview | bytearray) -> None:
             done += os.write(fd, view[done : done + _WRITE_BYTES])
 
 
+def find_stat(path: str) -> os.stat_result | None:
+    """Return what is there, not following a link, or None."""
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def find_fd(path: str) -> int | None:
+    """Open a file for reading and return the descriptor, or None if nothing is there."""
+    try:
+        return os.open(path, READ_FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def read_at(fd: int, start: int, size_bytes: int) -> bytes:
     """Read bytes at a position; fewer only at the end of the file."""
     data = _pread(fd, size_bytes, start)
@@ -164,6 +183,15 @@ def rename_if_absent(source: str, target: str) -> None:
         raise NoCreateError(code, os.strerror(code), target)
     if code:
         raise OSError(code, os.strerror(code), source, None, target)
+
+
+def move_if_absent(source: str, target: str) -> None:
+    """Rename an object unless the target is there; by a link and an unlink at worst."""
+    try:
+        rename_if_absent(source, target)
+    except NoCreateError:
+        os.link(source, target)
+        os.unlink(source)
 
 
 @cache

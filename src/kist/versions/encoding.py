@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from kist.codec.base import Buffer, ContentHint
 from kist.codec.registry import choose_codec
+from kist.content.cut import USUAL_CUT, CutParameters, format_cut, parse_cut
 from kist.content.read import ContentReader
 from kist.content.write import ContentWriter
 from kist.errors import FormatError
 from kist.model.name import parse_entry_path
 from kist.model.records import Entry, JsonValue, Part
 from kist.versions.manifests import StoredManifest
+
+_LONG_BYTES = 64 << 20
 
 
 class EntrySink:
@@ -26,12 +29,23 @@ class EntrySink:
         Path of the entry that is encoded.
     entries : list of Entry
         Where entries are collected.
+    find_previous : callable, optional
+        Returns the entry at the same path of the version before.
     """
 
-    def __init__(self, writer: ContentWriter, path: str, entries: list[Entry]) -> None:
+    def __init__(
+        self,
+        writer: ContentWriter,
+        path: str,
+        entries: list[Entry],
+        *,
+        find_previous: Callable[[], Entry | None] = lambda: None,
+    ) -> None:
         self.writer = writer
         self.path = path
         self.entries = entries
+        self._find_previous = find_previous
+        self._cut: CutParameters | None = None
 
     def write(
         self,
@@ -40,8 +54,20 @@ class EntrySink:
         *,
         hint: ContentHint = ContentHint(),
     ) -> Part:
-        """Keep a byte stream."""
-        return self.writer.write(name, data, hint=hint)
+        """Keep a byte stream; a long one is cut as it was in the version before."""
+        cut = None
+        if hint.size_bytes is None or hint.size_bytes > _LONG_BYTES:
+            previous = self._find_previous()
+            cut = parse_cut(previous.params.get("cut")) if previous else None
+        part = self.writer.write(name, data, hint=hint, cut=cut)
+        if self.writer.last_cut not in (None, USUAL_CUT):
+            self._cut = self.writer.last_cut
+        return part
+
+    def take_params(self, params: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        """Return the parameters of an entry, with an unusual cut of its content."""
+        cut, self._cut = self._cut, None
+        return params if cut is None else {**params, "cut": format_cut(cut)}
 
     def write_blocks(self, name: str, blocks: Iterable[Buffer], *, item_size: int) -> Part:
         """Keep the blocks of one array as a run."""
@@ -59,7 +85,7 @@ class EntrySink:
         parts: tuple[Part, ...],
     ) -> Entry:
         """Add a nested entry whose parts are already written."""
-        entry = Entry(self._join(path), codec, params, parts)
+        entry = Entry(self._join(path), codec, self.take_params(params), parts)
         self.entries.append(entry)
         return entry
 
@@ -132,7 +158,7 @@ def encode_value(value: object, sink: EntrySink, codec: str | None = None) -> En
     """Encode a value with the codec that fits, or the one that is asked for."""
     chosen = choose_codec(value, codec)
     encoded = chosen.encode(value, sink)
-    entry = Entry(sink.path, chosen.name, encoded.params, encoded.parts)
+    entry = Entry(sink.path, chosen.name, sink.take_params(encoded.params), encoded.parts)
     sink.entries.append(entry)
     return entry
 

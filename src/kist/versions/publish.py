@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -20,6 +21,7 @@ from kist.model.number import Number, next_number
 from kist.model.records import Entry, JsonValue, Version
 from kist.store.base import Capability
 from kist.versions.encoding import EntrySink, encode_value
+from kist.versions.manifests import StoredManifest
 from kist.versions.resolve import plain_name
 from kist.versions.session import Session, random_id
 
@@ -122,7 +124,8 @@ def stage(session: Session, writer: ContentWriter, request: PutRequest) -> Stage
     _decide(session.log.read(), [staged])
     refuse_own_repository(session, request.value)
     entries: list[Entry] = []
-    root = encode_value(request.value, EntrySink(writer, "", entries), request.codec)
+    sink = EntrySink(writer, "", entries, find_previous=partial(_find_root, session, context, name))
+    root = encode_value(request.value, sink, request.codec)
     manifest = encode_manifest(entries)
     for node in (*manifest.nodes.values(), manifest.root):
         writer.write_meta(node)
@@ -282,6 +285,14 @@ def _decide(state: State, staged: Sequence[Staged]) -> list[_Decision]:
         )
         names[key] = _Current(number, number, each.id, digest, each.metadata)
     return decisions
+
+
+def _find_root(session: Session, context: str, name: str) -> Entry | None:
+    """Return the entry with the empty path of the latest version of a name."""
+    known = session.log.read().find_name(context, name)
+    if known is None or known.latest is None:
+        return None
+    return StoredManifest(session.reader, known.latest.root).find("")
 
 
 def _read_current(name: NameState | None) -> _Current:

@@ -32,9 +32,7 @@ def test_never_more_than_the_look_ahead_is_under_way():
             taken.append(number)
             yield lambda number=number: number
 
-    done = 0
-    for _ in run_bounded(tasks(), workers=2, look_ahead=5):
-        done += 1
+    for done, _ in enumerate(run_bounded(tasks(), workers=2, look_ahead=5), start=1):
         assert len(taken) - done <= 5
 
 
