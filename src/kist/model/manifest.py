@@ -25,7 +25,6 @@ from kist.model.records import ChunkRef, Entry, JsonValue, Part
 
 Row = TypeVar("Row")
 
-LEAF, BRANCH = 0, 1
 FLAG_INLINE, FLAG_RUN = 1, 2
 
 
@@ -142,22 +141,43 @@ def decode_node(data: bytes) -> list[Entry] | list[NodeRef]:
         If the bytes are no node of a format that this version knows.
     """
     try:
-        kind, *columns = msgspec.msgpack.decode(data)
-        if kind == LEAF:
-            return _decode_leaf(*columns)
-        if kind == BRANCH:
-            return _decode_branch(*columns)
-    except (msgspec.DecodeError, TypeError, ValueError, IndexError, UnicodeDecodeError) as error:
+        node = msgspec.msgpack.decode(data, type=_Leaf | _Branch)
+        return _decode_leaf(node) if isinstance(node, _Leaf) else _decode_branch(node)
+    except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise FormatError(
             f"the manifest node of {len(data)} bytes cannot be read: {error}",
             kind="manifest_unreadable",
             hint="Use a newer kist, or run 'kist verify' to find what is damaged.",
         ) from error
-    raise FormatError(
-        f"the manifest node is of the unknown kind {kind!r}",
-        kind="manifest_unreadable",
-        hint="Use a newer kist.",
-    )
+
+
+class _Leaf(msgspec.Struct, array_like=True, tag=0):
+    """Entries as columns; numbers are little endian, of the width that is said behind."""
+
+    paths: bytes  # separated by zero bytes
+    codec_numbers: bytes  # 4, in `codecs`
+    params_numbers: bytes  # 4, in `params`
+    part_counts: bytes  # 4
+    part_names: bytes  # 4, in `names`
+    flags: bytes  # 1
+    sizes: bytes  # 8
+    chunk_counts: bytes  # 4
+    chunk_sizes: bytes  # 4
+    digests: bytes  # 32 for each chunk
+    inline: bytes  # the bytes of all inline parts
+    codecs: list[str]
+    params: list[str]  # JSON
+    names: list[str]
+
+
+class _Branch(msgspec.Struct, array_like=True, tag=1):
+    """Nodes below as columns."""
+
+    first_paths: bytes  # separated by zero bytes
+    digests: bytes  # 32
+    sizes: bytes  # 4
+    entry_counts: bytes  # 8
+    content_bytes: bytes  # 8
 
 
 def _keep(
@@ -199,73 +219,67 @@ def _encode_leaf(entries: Sequence[Entry]) -> bytes:
     codecs, params, names = _Table(), _Table(), _Table()
     parts = [part for entry in entries for part in entry.parts]
     chunks = [chunk for part in parts for chunk in part.chunks]
-    return msgspec.msgpack.encode(
-        [
-            LEAF,
-            b"\0".join(entry.path.encode("utf-8", "surrogatepass") for entry in entries),
-            _pack("I", [codecs.number(entry.codec) for entry in entries]),
-            _pack("I", [params.number(_canonical(entry.params)) for entry in entries]),
-            _pack("I", [len(entry.parts) for entry in entries]),
-            _pack("I", [names.number(part.name) for part in parts]),
-            bytes(_flags(part) for part in parts),
-            _pack("Q", [part.size_bytes for part in parts]),
-            _pack("I", [len(part.chunks) for part in parts]),
-            _pack("I", [chunk.size_bytes for chunk in chunks]),
-            b"".join(chunk.digest for chunk in chunks),
-            b"".join(part.inline for part in parts if part.inline is not None),
-            codecs.words,
-            params.words,
-            names.words,
-        ]
+    leaf = _Leaf(
+        paths=_join_paths(entry.path for entry in entries),
+        codec_numbers=_pack("I", [codecs.number(entry.codec) for entry in entries]),
+        params_numbers=_pack("I", [params.number(_canonical(entry.params)) for entry in entries]),
+        part_counts=_pack("I", [len(entry.parts) for entry in entries]),
+        part_names=_pack("I", [names.number(part.name) for part in parts]),
+        flags=bytes(_flags(part) for part in parts),
+        sizes=_pack("Q", [part.size_bytes for part in parts]),
+        chunk_counts=_pack("I", [len(part.chunks) for part in parts]),
+        chunk_sizes=_pack("I", [chunk.size_bytes for chunk in chunks]),
+        digests=b"".join(chunk.digest for chunk in chunks),
+        inline=b"".join(part.inline for part in parts if part.inline is not None),
+        codecs=codecs.words,
+        params=params.words,
+        names=names.words,
     )
+    return msgspec.msgpack.encode(leaf)
 
 
-def _decode_leaf(
-    paths: bytes,
-    codec_numbers: bytes,
-    params_numbers: bytes,
-    part_counts: bytes,
-    part_names: bytes,
-    flags: bytes,
-    sizes: bytes,
-    chunk_counts: bytes,
-    chunk_sizes: bytes,
-    digests: bytes,
-    inline: bytes,
-    codecs: list[str],
-    params: list[str],
-    names: list[str],
-) -> list[Entry]:
-    chunks = _decode_chunks(digests, chunk_sizes)
-    parts = _decode_parts(
-        zip(
-            _unpack("I", part_names),
-            flags,
-            _unpack("Q", sizes),
-            _unpack("I", chunk_counts),
-            strict=True,
-        ),
-        chunks,
-        inline,
-        names,
-    )
-    counts = _unpack("I", part_counts)
+def _decode_leaf(leaf: _Leaf) -> list[Entry]:
+    parts = _decode_parts(leaf)
+    counts = _unpack("I", leaf.part_counts)
     if len(parts) != sum(counts):
         raise ValueError("the number of parts is wrong")
-    params_values: list[dict[str, JsonValue]] = [json.loads(text) for text in params]
-    ends = accumulate(counts)
-    texts = paths.decode("utf-8", "surrogatepass").split("\0") if codec_numbers else []
+    params: list[dict[str, JsonValue]] = [json.loads(text) for text in leaf.params]
     return [
-        Entry(path, codecs[codec], params_values[param], parts[end - count : end])
+        Entry(path, leaf.codecs[codec], params[param], parts[end - count : end])
         for path, codec, param, count, end in zip(
-            texts,
-            _unpack("I", codec_numbers),
-            _unpack("I", params_numbers),
+            _split_paths(leaf.paths) if counts else [],
+            _unpack("I", leaf.codec_numbers),
+            _unpack("I", leaf.params_numbers),
             counts,
-            ends,
+            accumulate(counts),
             strict=True,
         )
     ]
+
+
+def _decode_parts(leaf: _Leaf) -> tuple[Part, ...]:
+    chunks = _decode_chunks(leaf.digests, leaf.chunk_sizes)
+    parts = []
+    chunk_at = inline_at = 0
+    for name, flags, size, count in zip(
+        _unpack("I", leaf.part_names),
+        leaf.flags,
+        _unpack("Q", leaf.sizes),
+        _unpack("I", leaf.chunk_counts),
+        strict=True,
+    ):
+        own = tuple(chunks[chunk_at : chunk_at + count])
+        chunk_at += count
+        short = None
+        if flags & FLAG_INLINE:
+            short = leaf.inline[inline_at : inline_at + size]
+            inline_at += size
+        if size != (len(short) if short is not None else sum(chunk.size_bytes for chunk in own)):
+            raise ValueError("the size of a part is wrong")
+        parts.append(Part(leaf.names[name], size, short, own, bool(flags & FLAG_RUN)))
+    if chunk_at != len(chunks) or inline_at != len(leaf.inline):
+        raise ValueError("chunks or inline bytes are left over")
+    return tuple(parts)
 
 
 def _decode_chunks(digests: bytes, sizes: bytes) -> list[ChunkRef]:
@@ -278,55 +292,34 @@ def _decode_chunks(digests: bytes, sizes: bytes) -> list[ChunkRef]:
     ]
 
 
-def _decode_parts(
-    rows: Iterable[tuple[int, int, int, int]],
-    chunks: Sequence[ChunkRef],
-    inline: bytes,
-    names: Sequence[str],
-) -> tuple[Part, ...]:
-    parts = []
-    chunk_at = inline_at = 0
-    for name, flags, size, count in rows:
-        own = tuple(chunks[chunk_at : chunk_at + count])
-        chunk_at += count
-        short = None
-        if flags & FLAG_INLINE:
-            short = inline[inline_at : inline_at + size]
-            inline_at += size
-        if size != (len(short) if short is not None else sum(chunk.size_bytes for chunk in own)):
-            raise ValueError("the size of a part is wrong")
-        parts.append(Part(names[name], size, short, own, bool(flags & FLAG_RUN)))
-    if chunk_at != len(chunks) or inline_at != len(inline):
-        raise ValueError("chunks or inline bytes are left over")
-    return tuple(parts)
-
-
 def _encode_branch(rows: Sequence[NodeRef]) -> bytes:
-    return msgspec.msgpack.encode(
-        [
-            BRANCH,
-            b"\0".join(row.first_path.encode("utf-8", "surrogatepass") for row in rows),
-            b"".join(row.chunk.digest for row in rows),
-            _pack("I", [row.chunk.size_bytes for row in rows]),
-            _pack("Q", [row.entry_count for row in rows]),
-            _pack("Q", [row.content_bytes for row in rows]),
-        ]
+    branch = _Branch(
+        first_paths=_join_paths(row.first_path for row in rows),
+        digests=b"".join(row.chunk.digest for row in rows),
+        sizes=_pack("I", [row.chunk.size_bytes for row in rows]),
+        entry_counts=_pack("Q", [row.entry_count for row in rows]),
+        content_bytes=_pack("Q", [row.content_bytes for row in rows]),
     )
+    return msgspec.msgpack.encode(branch)
 
 
-def _decode_branch(
-    paths: bytes, digests: bytes, sizes: bytes, counts: bytes, content: bytes
-) -> list[NodeRef]:
-    return [
-        NodeRef(path, chunk, count, content_bytes)
-        for path, chunk, count, content_bytes in zip(
-            paths.decode("utf-8", "surrogatepass").split("\0"),
-            _decode_chunks(digests, sizes),
-            _unpack("Q", counts),
-            _unpack("Q", content),
-            strict=True,
-        )
-    ]
+def _decode_branch(branch: _Branch) -> list[NodeRef]:
+    rows = zip(
+        _split_paths(branch.first_paths),
+        _decode_chunks(branch.digests, branch.sizes),
+        _unpack("Q", branch.entry_counts),
+        _unpack("Q", branch.content_bytes),
+        strict=True,
+    )
+    return [NodeRef(*row) for row in rows]
+
+
+def _join_paths(paths: Iterable[str]) -> bytes:
+    return b"\0".join(path.encode("utf-8", "surrogatepass") for path in paths)
+
+
+def _split_paths(data: bytes) -> list[str]:
+    return data.decode("utf-8", "surrogatepass").split("\0")
 
 
 class _Table:
