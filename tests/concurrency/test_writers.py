@@ -100,7 +100,9 @@ def test_threads_share_one_repository(tmp_path: Path) -> None:
     def work(worker: int) -> None:
         try:
             for n in range(20):
-                version = repo.put(f"t/{worker % 2}", {"worker": worker, "n": n, "x": "y" * n * 300})
+                version = repo.put(
+                    f"t/{worker % 2}", {"worker": worker, "n": n, "x": "y" * n * 300}
+                )
                 assert repo.get(version)["n"] == n
         except BaseException as error:
             errors.append(error)

@@ -81,7 +81,11 @@ def test_every_class_has_a_kind_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("error_type", "builtin"),
-    [(NotFoundError, KeyError), (InvalidInputError, ValueError), (UnsupportedValueError, TypeError)],
+    [
+        (NotFoundError, KeyError),
+        (InvalidInputError, ValueError),
+        (UnsupportedValueError, TypeError),
+    ],
 )
 def test_is_caught_as_the_builtin_of_its_sort(error_type, builtin) -> None:
     with pytest.raises(builtin):

@@ -213,8 +213,11 @@ def _split_context(text: str, head: str) -> tuple[str | None, str]:
     """Split and unescape ``context//name``; leading slashes are spelling only."""
     stripped = head.lstrip("/")
     first, slashes, second = stripped.partition("//")
-    if not slashes or not second.strip("/"):
+    if not slashes:
         return None, _unescape(text, stripped)
+    if not second.strip("/"):
+        hint = "Write the name after '//', or a name without slashes at its end."
+        _refuse(text, "has a context and no name", hint)
     if stripped != head or "/" in first:
         hint = (
             "Before '//' stands a context, one word. Write single slashes in a name;"
