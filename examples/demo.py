@@ -147,9 +147,9 @@ def look_back(stage: Stage) -> None:
         >>> repo = kist.open()
         >>> old = repo.get("nyc/weather@0.0.1").read_text().splitlines()
         >>> new = repo.get("nyc/weather").read_text().splitlines()
-        >>> for number, (before, after) in enumerate(zip(old, new, strict=True), start=1):
-        ...     if before != after:
-        ...         print(f"line {number}\\n- {before[:60]}\\n+ {after[:60]}")
+        >>> for number, before in enumerate(old):
+        ...     if before != new[number]:
+        ...         print(f"- {before[:60]}\\n+ {new[number][:60]}")
         """
     )
     stage.shell("kist get nyc/weather@0.0.1 -o weather-as-published.csv --force")
@@ -189,7 +189,7 @@ def keep_values(stage: Stage) -> None:
         ...     "flights": len(delays),
         ...     "cancelled": int(np.isnan(delays[:, 0]).sum()),
         ...     "latest": (row[9], int(row[10]), date(*map(int, row[:3]))),
-        ...     "late by hours": {h: int((delays[:, 0] > 60 * h).sum()) for h in (1, 2, 4, 8)},
+        ...     "late": {h: int((delays[:, 0] > 60 * h).sum()) for h in (1, 2, 4)},
         ... }))
         >>> repo.get("nyc/summary")["latest"]
         >>> with repo.open("nyc/notes", "w") as file:
@@ -218,7 +218,8 @@ def show_sizes(stage: Stage) -> None:
         """
         >>> versions = [version for name in repo for version in repo.versions(name)]
         >>> plain = sum(version.size_bytes for version in versions)
-        >>> stored = [path.stat().st_size for path in Path(".kist").rglob("*") if path.is_file()]
+        >>> files = [path for path in Path(".kist").rglob("*") if path.is_file()]
+        >>> stored = [path.stat().st_size for path in files]
         >>> print(f"{len(versions)} versions, {plain / 1e6:.0f} MB;",
         ...       f"{len(stored)} stored objects, {sum(stored) / 1e6:.0f} MB")
         """

@@ -73,6 +73,7 @@ _PATH_KEYS = ("cache_dir", "temp_dir")
 _REPOSITORY_FILE = "kist.json"
 _USER_FILE_VARIABLE = "KIST_CONFIG"
 _MAX_AUTHOR_BYTES = 512
+_AUTHOR_HINT = "Write one line of text, such as 'Ann Example <ann@example.org>'."
 _GIT_TIMEOUT_S = 2.0
 _SECRET_WORD = re.compile(
     r"secret|passw|token|credential|(access|account|api|private)_?key", re.IGNORECASE
@@ -341,11 +342,9 @@ def find_author(argument: str | None = None, settings: Settings | None = None) -
     """
     if argument is not None:
         if problem := _author_problem(argument):
+            message = f"author {quote(argument)} {problem}"
             raise InvalidInputError(
-                f"author {quote(argument)} {problem}",
-                hint="Pass one line of text, such as 'Ann Example <ann@example.org>'.",
-                kind="author_invalid",
-                value=argument,
+                message, hint=_AUTHOR_HINT, kind="author_invalid", value=argument
             )
         return argument
     if settings is None:
@@ -370,14 +369,8 @@ def _make_settings(
     for key in _VARIABLES:
         origins.setdefault(key, Origin("default"))
     author = values.get("author")
-    if author is not None and (problem := _author_problem(author)):
-        raise ConfigError(
-            f"author {quote(author)} {problem} ({origins['author']})",
-            hint="Write one line of text, such as 'Ann Example <ann@example.org>'.",
-            kind="config_value_invalid",
-            key="author",
-            value=author,
-        )
+    if author is not None:
+        _check_author(author, f" ({origins['author']})")
     cache_dir, temp_dir = values.get("cache_dir"), values.get("temp_dir")
     repository = values.get("repository")
     return Settings(
@@ -491,10 +484,8 @@ def _check_value(key: str, value: object, base: Path, scope: Scope) -> str:
             kind="config_value_invalid",
             key=key,
         )
-    if key == "author" and (problem := _author_problem(value)):
-        hint = "Write one line of text, such as 'Ann Example <ann@example.org>'."
-        message = f"author {quote(value)} {problem}"
-        raise ConfigError(message, hint=hint, kind="config_value_invalid", key=key)
+    if key == "author":
+        _check_author(value)
     if key == "repository" and (_PASSWORD_IN_URL.match(value) or _has_secret_parameter(value)):
         hint = "Secrets are never kept in files: take it out, and set KIST_REPO or store_options=."
         message = "the address of the repository has a secret in it"
@@ -567,40 +558,45 @@ def _read_document(path: Path) -> Any:
 
 
 def _write_document(path: Path, document: Any, scope: Scope) -> None:
-    """Check a changed document and replace the file in one step."""
-    import tempfile
-
+    """Check a changed document and write it."""
     import tomlkit
 
     text = tomlkit.dumps(document)
     _parse_config(text, path, scope)
-    target = Path(os.path.realpath(path))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".config-")
-        try:
-            with open(descriptor, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(descriptor)
-            os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except PermissionError as error:
-        raise PermissionDeniedError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="Correct the permissions of the file and its directory.",
-            path=path,
-        ) from error
+        _replace_file(Path(os.path.realpath(path)), text)
     except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="Make room, or choose another file with KIST_CONFIG.",
-            kind="config_unwritable",
-            path=path,
-        ) from error
+        message = f"{path} cannot be written: {error.strerror}"
+        if isinstance(error, PermissionError):
+            hint = "Correct the permissions of the file and its directory."
+            raise PermissionDeniedError(message, hint=hint, path=path) from error
+        hint = "Make room, or choose another file with KIST_CONFIG."
+        raise ConfigError(message, hint=hint, kind="config_unwritable", path=path) from error
+
+
+def _replace_file(path: Path, text: str) -> None:
+    """Write a file in one step: others see the old content or the new one."""
+    import tempfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".config-")
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(descriptor)
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _check_author(author: str, place: str = "") -> None:
+    if problem := _author_problem(author):
+        message = f"author {quote(author)} {problem}{place}"
+        raise ConfigError(message, hint=_AUTHOR_HINT, kind="config_value_invalid", key="author")
 
 
 def _author_problem(author: str) -> str | None:

@@ -27,7 +27,6 @@ it is about, one sentence for people, and a `hint` that says what to do next
 (also attached as a note, so that a traceback shows it).
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from types import MappingProxyType
@@ -291,6 +290,8 @@ def did_you_mean(text: str, candidates: Iterable[str]) -> str | None:
     >>> did_you_mean("zebra", ["climate/tas"]) is None
     True
     """
+    import difflib
+
     known = list(dict.fromkeys(islice(candidates, _MAX_CANDIDATES)))
     folded = text.casefold()
     close = [one for one in known if one.casefold() == folded]

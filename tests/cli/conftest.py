@@ -40,13 +40,13 @@ Run = Callable[..., Result]
 def run() -> Run:
     """Run a command line in this process; it must succeed unless `code` says otherwise."""
 
-    def run(*args: object, input: str | bytes | None = None, code: int = 0) -> Result:
-        found = CliRunner().invoke(cli, [str(arg) for arg in args], input=input)
+    def run(*args: object, stdin: str | bytes | None = None, code: int = 0) -> Result:
+        found = CliRunner().invoke(cli, [str(arg) for arg in args], input=stdin)
         assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
         result = Result(found.exit_code, found.stdout, found.stderr, found.stdout_bytes)
         assert "Traceback" not in result.stdout + result.stderr
         assert result.code == code, result
-        if "--json" in args:
+        if "--json" in args and "--" not in args:
             json.loads(result.stdout)
             assert result.stderr == ""
         return result

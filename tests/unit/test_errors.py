@@ -202,7 +202,7 @@ def test_did_you_mean_does_not_read_without_end() -> None:
 
     def many():
         nonlocal taken
-        for taken in range(10**7):  # noqa: B007
+        for taken in range(10**7):
             yield f"q{taken}"
 
     assert did_you_mean("name", many()) is None

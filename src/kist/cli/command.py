@@ -129,10 +129,10 @@ def parse_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not (key and equals):
             hint = f"Write for example {option}units=K; quote values with spaces."
-            raise usage_error(f"{pair!r} is not KEY=VALUE.", hint=hint, value=pair)
+            raise usage_error(f"{pair!r} is not KEY=VALUE", hint=hint, value=pair)
         if key in parsed:
             hint = "Give each key one value; several values are a JSON list: KEY='[1, 2]'."
-            raise usage_error(f"The key {key!r} is given twice.", hint=hint, value=key)
+            raise usage_error(f"the key {key!r} is given twice", hint=hint, value=key)
         parsed[key] = _parse_value(text)
     return parsed
 
@@ -170,7 +170,7 @@ def _change_directory(ctx: click.Context, param: click.Parameter, value: str | N
         ctx.with_resource(contextlib.chdir(value))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(
-            f"There is no directory {value!r} to work in.",
+            f"there is no directory {value!r} to work in",
             kind="path_missing",
             hint="Check what follows -C; it must be a directory that exists.",
             path=value,

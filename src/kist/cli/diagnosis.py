@@ -85,7 +85,7 @@ def check_installation() -> Iterator[Finding]:
     for name in needed:
         if versions[name] is None:
             hint = f"Install it: pip install {name}"
-            yield Finding("packages", name, f"The package {name} is not installed.", hint)
+            yield Finding("packages", name, f"the package {name} is not installed", hint)
     for name, extra in optional.items():
         if versions[name] is None:
             yield Finding("optional", f"{name} is not installed: pip install 'kist[{extra}]'")
@@ -168,7 +168,7 @@ def check_reading(repository: Repository) -> Iterator[Finding]:
         yield Finding(
             "clock",
             shown,
-            f"The last record of the log is {minutes} in the future.",
+            f"the last record of the log is {minutes} in the future",
             "Set the clock of this machine; nothing is lost, but times are not what they say.",
         )
     else:
@@ -203,7 +203,7 @@ def check_cache(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "cache",
             str(path),
-            f"Nothing can be written to the cache directory {str(path)!r}.",
+            f"nothing can be written to the cache directory {str(path)!r}",
             "Choose another one: kist config set cache_dir DIR",
         )
         return
@@ -215,7 +215,7 @@ def _check_space(topic: str, path: Path) -> Iterator[Finding]:
     free_bytes = shutil.disk_usage(path).free
     value = f"{format_size(free_bytes)} free"
     if free_bytes < _LITTLE_SPACE_BYTES:
-        problem = f"There is little space left where {str(path)!r} is: {format_size(free_bytes)}."
+        problem = f"there is little space left where {str(path)!r} is: {format_size(free_bytes)}"
         yield Finding(topic, value, problem, "Free space, or use another disk.")
     else:
         yield Finding(topic, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import traceback
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -38,12 +39,12 @@ def explain(error: Exception) -> KistError:
     if isinstance(error, click.UsageError):
         return _explain_usage(error)
     if isinstance(error, click.ClickException):
-        return InvalidInputError(_sentence(error.format_message()), kind="usage")
+        return InvalidInputError(_as_phrase(error.format_message()), kind="usage")
     if isinstance(error, OSError):
         return _explain_os(error)
     if isinstance(error, MemoryError):
         return KistError(
-            "There is not enough memory for this.",
+            "there is not enough memory for this",
             kind="memory",
             hint="Write it to a file with -o, or read a part of it in Python.",
         )
@@ -64,9 +65,18 @@ def print_error(error: KistError, *, as_json: bool) -> None:
         return
     place = error.fields.get("place") if isinstance(error, InternalError) else None
     where = f" ({place})" if place else ""
-    click.echo(f"{click.style('error:', bold=True)} {render.clean(error.message)}{where}", err=True)
+    sentence = _as_phrase(render.clean(error.message))
+    click.echo(f"{click.style('error:', bold=True)} {sentence}{where}", err=True)
     if error.hint:
         click.echo(f"{click.style('hint:', bold=True)} {render.clean(error.hint)}", err=True)
+
+
+def _as_phrase(sentence: str) -> str:
+    """Return a sentence as it stands after a colon, in one line."""
+    sentence = " ".join(sentence.split())
+    if re.match("[A-Z][a-z ]", sentence):
+        sentence = sentence[0].lower() + sentence[1:]
+    return sentence.removesuffix(".")
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -82,10 +92,10 @@ def _explain_usage(error: click.UsageError) -> InvalidInputError:
     hint = f"See '{command} --help'."
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        message = f"There is no option {error.option_name} of '{command}'."
+        message = f"there is no option {error.option_name} of '{command}'"
         near = did_you_mean(error.option_name, _option_names(error.ctx))
         hint = f"{near} {hint}" if near else hint
-    return usage_error(_sentence(message), hint=hint)
+    return usage_error(_as_phrase(message), hint=hint)
 
 
 def _option_names(context: click.Context | None) -> list[str]:
@@ -93,29 +103,23 @@ def _option_names(context: click.Context | None) -> list[str]:
     return [name for param in params for name in param.opts if name.startswith("--")]
 
 
-def _sentence(text: str) -> str:
-    """Return one line that begins and ends as a sentence does."""
-    text = " ".join(text.split())
-    return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
 def _explain_os(error: OSError) -> KistError:
     reason = (error.strerror or str(error)).lower()
     name = error.filename
     shown = quote(str(name), limit=200) if name is not None else None
-    subject = f"{shown} cannot be used" if shown else "The system refuses"
+    subject = f"{shown} cannot be used" if shown else "the system refuses"
     if isinstance(error, FileNotFoundError) and shown:
         return NotFoundError(
-            f"There is no file {shown}.", kind="path_missing", path=name, hint="Check the path."
+            f"there is no file {shown}", kind="path_missing", path=name, hint="Check the path."
         )
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return PermissionDeniedError(
-            f"{subject}: {reason}.", path=name, hint="Get access to it, or choose another place."
+            f"{subject}: {reason}", path=name, hint="Get access to it, or choose another place."
         )
     if error.errno == errno.ENOSPC:
         hint = "Free space, or choose another place."
-        return StoreError(f"{subject}: {reason}.", kind="disk_full", path=name, hint=hint)
-    return KistError(f"{subject}: {reason}.", kind="system", path=name, errno=error.errno)
+        return StoreError(f"{subject}: {reason}", kind="disk_full", path=name, hint=hint)
+    return KistError(f"{subject}: {reason}", kind="system", path=name, errno=error.errno)
 
 
 def _place(error: Exception) -> str:

@@ -24,21 +24,21 @@ def check_target(path: Path, *, force: bool) -> None:
     """Refuse a path where something is, and one without a directory to be in."""
     if path.is_dir():
         raise AlreadyExistsError(
-            f"{str(path)!r} is a directory that is there already.",
+            f"{str(path)!r} is a directory that is there already",
             kind="path_exists",
             hint=f"Name a path in it that does not exist: -o {path / 'NAME'}",
             path=str(path),
         )
     if os.path.lexists(path) and not force:
         raise AlreadyExistsError(
-            f"The file {str(path)!r} is there already.",
+            f"the file {str(path)!r} is there already",
             kind="path_exists",
             hint="Replace it with --force, or choose another path.",
             path=str(path),
         )
     if not path.parent.is_dir():
         raise NotFoundError(
-            f"There is no directory {str(path.parent)!r} to write to.",
+            f"there is no directory {str(path.parent)!r} to write to",
             kind="path_missing",
             hint="Make it first, or choose another path.",
             path=str(path.parent),

@@ -76,7 +76,7 @@ class Root(click.Group):
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = did_you_mean(args[0], self.list_commands(ctx))
             raise usage_error(
-                f"There is no command {args[0]!r}.",
+                f"there is no command {args[0]!r}",
                 hint=near or "See all commands with 'kist --help'.",
                 command=args[0],
             )
@@ -125,13 +125,13 @@ def load_plug_in(point: EntryPoint) -> click.Command:
         command = point.load()
     except (ImportError, AttributeError) as error:
         raise MissingExtraError(
-            f"The command {point.name!r} cannot be loaded from {point.value}: {error}.",
+            f"the command {point.name!r} cannot be loaded from {point.value}: {error}",
             hint="Repair or uninstall the package that brings it.",
             command=point.name,
         ) from error
     if not isinstance(command, click.Command):
         raise ConfigError(
-            f"What {point.value} brings as {point.name!r} is no click command.",
+            f"what {point.value} brings as {point.name!r} is no click command",
             hint="Repair or uninstall the package that brings it.",
             command=point.name,
         )

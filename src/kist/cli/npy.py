@@ -15,7 +15,7 @@ def _format() -> Any:
         from numpy.lib import format as npy
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "Arrays need numpy, which is not installed.",
+            "arrays need numpy, which is not installed",
             hint='Install it: pip install "kist[arrays]".',
             extra="arrays",
         ) from error
@@ -37,7 +37,7 @@ def read_array(file: BinaryIO, *, name: str) -> object:
     file.seek(0)
     if start.startswith(_ZIP):
         raise UnsupportedValueError(
-            f"{name} is an archive of arrays (.npz), not one array.",
+            f"{name} is an archive of arrays (.npz), not one array",
             kind="not_an_array",
             hint="Put its arrays one by one as .npy, or leave out --as to keep the file.",
         )
@@ -46,12 +46,12 @@ def read_array(file: BinaryIO, *, name: str) -> object:
     except (ValueError, EOFError) as error:
         if start == npy.MAGIC_PREFIX and "allow_pickle" in str(error):
             raise UnsupportedValueError(
-                f"{name} is an array of Python objects, which kist does not keep.",
+                f"{name} is an array of Python objects, which kist does not keep",
                 kind="object_array",
                 hint="Convert it to an array of numbers or text: array.astype(...).",
             ) from error
         raise InvalidInputError(
-            f"{name} is no array in the .npy format.",
+            f"{name} is no array in the .npy format",
             kind="not_an_array",
             hint="Write one with numpy.save(), or leave out --as to keep the file.",
         ) from error
@@ -66,11 +66,11 @@ def write_array(array: Any, file: BinaryIO) -> None:
         If the format cannot hold it exactly.
     """
     if hasattr(array, "mask"):
-        raise _refuse("The .npy format has no place for the mask of a masked array.")
+        raise _refuse("the .npy format has no place for the mask of a masked array")
     try:
         _format().write_array(file, array, allow_pickle=False)
     except (ValueError, TypeError) as error:
-        raise _refuse(f"The .npy format cannot hold an array of dtype {array.dtype}.") from error
+        raise _refuse(f"the .npy format cannot hold an array of dtype {array.dtype}") from error
 
 
 def _refuse(message: str) -> UnsupportedValueError:

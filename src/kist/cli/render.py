@@ -57,7 +57,7 @@ def format_count(count: int, word: str) -> str:
     ('1 file', '1,200 files', '2 entries')
     """
     if count != 1:
-        word = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+        word = f"{word[:-1]}ies" if word.endswith("ry") else f"{word}s"
     return f"{count:,} {word}"
 
 

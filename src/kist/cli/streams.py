@@ -50,7 +50,7 @@ def _show_text(file: IO[bytes], selector: Selector) -> None:
     head = file.read(HEAD_BYTES)
     if is_binary(head):
         raise InvalidInputError(
-            f"{selector.name!r} is not text and would only confuse the terminal.",
+            f"{selector.name!r} is not text and would only confuse the terminal",
             kind="binary_to_terminal",
             hint="Write it to a file with -o PATH, or pipe it: kist cat NAME | ...",
             name=selector.name,

@@ -52,14 +52,14 @@ class Given:
             return self.path.open("rb")
         except IsADirectoryError as error:
             raise InvalidInputError(
-                f"{self.name} is a directory, not a file.",
+                f"{self.name} is a directory, not a file",
                 kind="not_a_file",
                 hint="Leave out --as to keep the whole directory.",
                 path=str(self.path),
             ) from error
         except FileNotFoundError as error:
             raise NotFoundError(
-                f"There is no file {self.name}.",
+                f"there is no file {self.name}",
                 kind="path_missing",
                 hint="Check the path; a relative one starts at the current directory.",
                 path=str(self.path),
@@ -112,7 +112,7 @@ def _read_text(given: Given) -> str:
         return given.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise InvalidInputError(
-            f"{given.name} is not text in UTF-8: byte {error.start} does not fit.",
+            f"{given.name} is not text in UTF-8: byte {error.start} does not fit",
             kind="not_text",
             hint="Keep it as it is: leave out --as, or use --as bytes.",
         ) from error
@@ -123,7 +123,7 @@ def _check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidInputError(
-            f"The text is not valid Unicode at character {error.start + 1}.",
+            f"the text is not valid Unicode at character {error.start + 1}",
             kind="not_text",
             hint="Pass it through stdin: kist put NAME - --as bytes",
         ) from error
@@ -135,13 +135,13 @@ def _read_json(given: Given) -> object:
     except json.JSONDecodeError as error:
         raise InvalidInputError(
             f"{given.name} is not JSON: {error.msg.lower()} in line {error.lineno},"
-            f" column {error.colno}.",
+            f" column {error.colno}",
             kind="not_json",
             hint='Text stands in double quotes in JSON: "text". Or use --as text.',
         ) from error
     except RecursionError as error:
         raise InvalidInputError(
-            f"{given.name} is nested too deeply.", kind="not_json", hint="Keep it as a file."
+            f"{given.name} is nested too deeply", kind="not_json", hint="Keep it as a file."
         ) from error
 
 
@@ -151,7 +151,7 @@ def _make_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         twice = next(key for place, key in enumerate(keys) if key in keys[:place])
         raise InvalidInputError(
-            f"The JSON has the key {twice!r} twice in one object, of which one would be lost.",
+            f"the JSON has the key {twice!r} twice in one object, of which one would be lost",
             kind="not_json",
             hint="Rename one of them, or keep it as a file.",
             key=twice,

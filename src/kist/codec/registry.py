@@ -10,7 +10,7 @@ import io
 import pathlib
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from kist.codec.base import Codec
 from kist.codec.refuse import refuse, root_module, type_name
@@ -21,6 +21,9 @@ from kist.errors import (
     UnsupportedValueError,
     did_you_mean,
 )
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "kist.codecs"
 
@@ -166,11 +169,14 @@ def _load_row(name: str) -> Codec:
 
 
 @cache
-def _plug_ins() -> dict[str, EntryPoint]:
+def _plug_ins() -> "dict[str, EntryPoint]":
+    # Slow to import, and few programs need it.
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in _ROWS}
 
 
-def _load_plug_in(point: EntryPoint) -> Codec:
+def _load_plug_in(point: "EntryPoint") -> Codec:
     try:
         loaded = point.load()
     except ImportError as error:

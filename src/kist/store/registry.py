@@ -13,10 +13,9 @@ import os
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kist.errors import (
     ConfigError,
@@ -26,6 +25,9 @@ from kist.errors import (
     quote,
 )
 from kist.store.base import Store
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["ROWS", "Row", "list_schemes", "open_store"]
 
@@ -95,14 +97,14 @@ def open_store(
 
 def list_schemes() -> list[str]:
     """Return all schemes that a URL of a store may begin with."""
-    return sorted({*ROWS, *(point.name for point in entry_points(group=_GROUP))})
+    return sorted({*ROWS, *(point.name for point in _find_plug_ins())})
 
 
 def _load(scheme: str) -> type[Store]:
     row = ROWS.get(scheme)
     if row is not None:
         return _load_row(scheme, row)
-    found = list(entry_points(group=_GROUP, name=scheme))
+    found = [point for point in _find_plug_ins() if point.name == scheme]
     if not found:
         known = list_schemes()
         raise InvalidInputError(
@@ -119,6 +121,13 @@ def _load(scheme: str) -> type[Store]:
             scheme=scheme,
         )
     return _check_class(scheme, found[0].load())
+
+
+def _find_plug_ins() -> "list[EntryPoint]":
+    # Slow to import, and few programs need it.
+    from importlib.metadata import entry_points
+
+    return list(entry_points(group=_GROUP))
 
 
 def _load_row(scheme: str, row: Row) -> type[Store]:
@@ -147,6 +156,6 @@ def _check_class(scheme: str, loaded: object) -> type[Store]:
     )
 
 
-def _format_packages(points: list[EntryPoint]) -> str:
+def _format_packages(points: "list[EntryPoint]") -> str:
     names = (point.dist.name if point.dist else point.value for point in points)
     return ", ".join(sorted(names))

@@ -50,7 +50,8 @@ def read_value(repository: Repository, version: Version) -> object:
     if isinstance(value, File):
         return value.read_bytes()
     if isinstance(value, Directory):
-        return {path: value[path].read_bytes() for path in value}
+        members = ((path, value[path]) for path in value)
+        return {path: each.read_bytes() for path, each in members if isinstance(each, File)}
     return value
 
 

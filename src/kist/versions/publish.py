@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
+from kist.content.index import plan_merge
+from kist.content.merge import write_merged_run
 from kist.content.write import ContentWriter, Written
-from kist.errors import ConflictError, InvalidInputError
+from kist.errors import ConflictError, IntegrityError, InvalidInputError
 from kist.log.commit import Plan
 from kist.log.identity import KEY as IDENTITY_KEY
 from kist.log.operations import AddIndexRun, Annotate, LocationRow, Operation, Publish
@@ -135,11 +137,12 @@ def stage(session: Session, writer: ContentWriter, request: PutRequest) -> Stage
 def commit(session: Session, writer: ContentWriter, staged: Sequence[Staged]) -> list[Version]:
     """Make staged values visible in one entry, all or none; return their versions in order."""
     written = writer.finish()
+    index = _add_index_run(session, written)
     decisions: list[_Decision] = []
 
     def decide(state: State) -> Plan:
         decisions[:] = _decide(state, staged)
-        return _plan(decisions, written)
+        return _plan(decisions, written, index)
 
     state = session.log.commit(decide)
     return [_record(state, decision) for decision in decisions]
@@ -321,21 +324,35 @@ def _check_expected(staged: Staged, current: _Current) -> None:
         )
 
 
-def _plan(decisions: Sequence[_Decision], written: Written) -> Plan:
-    operations: list[Operation] = []
-    if written.index_run is not None:
-        operations.append(AddIndexRun(run=written.index_run))
+def _add_index_run(session: Session, written: Written) -> AddIndexRun | None:
+    """Name the new index run, or a merged one when there are many of its size."""
+    if written.index_run is None:
+        return None
+    runs = (*session.locator.runs, written.index_run)
+    chosen = [runs[at] for at in plan_merge([run.count for run in runs]) or ()]
+    try:
+        if len(chosen) > 1:
+            merged = write_merged_run(session.store, chosen, new_id=session.new_pack_id)
+            return AddIndexRun(run=merged, replaces=tuple(chosen))
+    except IntegrityError:
+        # An old run is damaged: a new version does not need it, and 'kist verify' names it.
+        pass
+    return AddIndexRun(run=written.index_run)
+
+
+def _plan(decisions: Sequence[_Decision], written: Written, index: AddIndexRun | None) -> Plan:
+    operations: list[Operation] = [] if index is None else [index]
     rows = tuple((digest.hex(), place) for digest, place in written.locations.items())
     for decision in decisions:
         if decision.number is not None:
             # Few places travel in the first new version; many have an index run.
-            operations.append(_publish(decision, () if written.index_run else rows))
+            operations.append(_publish(decision, () if index else rows))
             rows = ()
         else:
             operations += _annotate(decision)
     published = any(decision.number is not None for decision in decisions)
     return Plan(
-        operations if published or written.index_run is None else operations[1:],
+        operations if published or index is None else operations[1:],
         written.small if published else {},
     )
 

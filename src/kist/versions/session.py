@@ -105,6 +105,10 @@ class Session:
         """Return who writes."""
         return find_author(self.author, self.settings)
 
+    def new_pack_id(self) -> str:
+        """Return a fresh id for a stored object."""
+        return time_ordered_id(self.clock())
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle by how it was opened; what was read so far is read again."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -118,7 +122,7 @@ class Session:
         return ContentWriter(
             self.store,
             self.locator,
-            new_id=lambda: time_ordered_id(self.clock()),
+            new_id=self.new_pack_id,
             parameters=parameters,
             discard=discard,
         )

@@ -220,7 +220,7 @@ def test_broken_codecs_of_other_packages_are_explained(plug_ins):
 
 def test_other_packages_cannot_take_the_names_of_kist(monkeypatch):
     points = [EntryPoint("literal", "thing_plug_in:ThingCodec", registry.GROUP)]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
     registry._plug_ins.cache_clear()
     try:
         assert registry._plug_ins() == {}

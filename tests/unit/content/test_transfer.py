@@ -1,5 +1,6 @@
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -50,19 +51,47 @@ def test_the_first_error_wins_and_the_rest_is_dropped():
     assert len(started) < 20
 
 
-def test_an_error_further_on_is_raised_without_waiting_for_its_turn():
-    release = threading.Event()
+def test_an_error_further_on_is_raised_before_its_turn():
+    failed = threading.Event()
 
     def call(number):
-        if number == 1:
-            raise ValueError("one")
+        if number == 2:
+            failed.set()
+            raise ValueError("two")
+        failed.wait(5)
+        # The error is set a moment after the task has raised it.
+        time.sleep(0.05)
         return number
 
-    results = run_bounded(_tasks(100, call), workers=2, look_ahead=8)
-    with pytest.raises(ValueError, match="one"):
-        for number in results:
-            assert number == 0
-    release.set()
+    results = run_bounded(_tasks(3, call), workers=3, look_ahead=3)
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="two"):
+        next(results)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_runs_any_more_when_a_run_of_lasting_workers_ends(fails):
+    running = threading.Event()
+    active = []
+
+    def call(number):
+        if number == 0:
+            running.wait(5)
+            if fails:
+                raise ValueError("zero")
+        active.append(number)
+        running.set()
+        time.sleep(0.02)
+        active.remove(number)
+
+    with Workers(2) as workers:
+        results = workers.run(_tasks(10, call), look_ahead=4)
+        with suppress(ValueError):
+            next(results)
+        results.close()
+        assert active == []
+        time.sleep(0.03)
+        assert active == []
 
 
 def test_leaving_early_waits_for_what_runs():

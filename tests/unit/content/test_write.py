@@ -254,6 +254,7 @@ def test_a_stream_of_equal_chunks_is_stored_as_one():
     part, written = _put(shelf, bytes(300_000))
     assert len(part.chunks) > 50
     assert len(written.locations) <= 3
+    assert sum(pack.count for pack in written.packs) == len(written.locations)
     assert shelf.reader.read_part(part) == bytes(300_000)
 
 

@@ -55,8 +55,7 @@ def test_root() -> None:
     ("text", "segments", "kind", "name", "path"),
     [
         ("/Comedy/MontyPython", ("Comedy", "MontyPython"), "", "MontyPython", "/Comedy"),
-        ("/Comedy/Actor:JohnCleese", ("Comedy", "Actor:JohnCleese"), *("Actor", "JohnCleese"))
-        + ("/Comedy/Actor",),
+        ("/b/a:c", ("b", "a:c"), "a", "c", "/b/a"),
         ("/a:b:c", ("a:b:c",), "a", "c", "/a"),
         ("/:x", (":x",), "", "x", "/"),
         ("/x:", ("x:",), "x", "", "/x"),
@@ -155,7 +154,8 @@ def test_refused(value) -> None:
 def test_order_is_that_of_the_text() -> None:
     texts = ["/", "/A", "/a", "/a-b", "/a/b", "/a0", "/b", "/é", "/名", "/😀"]
     keys = [Key(text) for text in texts]
-    assert sorted(reversed(keys)) == keys
+    backwards = keys[::-1]
+    assert sorted(backwards) == keys
     assert sorted(texts, key=str.encode) == texts
     assert keys[1] < keys[2] <= keys[2]
     assert keys[2] > keys[1] >= keys[1]

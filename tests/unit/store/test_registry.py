@@ -25,7 +25,7 @@ def offer(monkeypatch):
         def find(group, name=None):
             return [point for point in points if name in {None, point.name}]
 
-        monkeypatch.setattr(registry, "entry_points", find)
+        monkeypatch.setattr("importlib.metadata.entry_points", find)
 
     use()
     return use

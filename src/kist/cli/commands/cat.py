@@ -24,7 +24,7 @@ def cat_command(app: App, selector: str) -> None:
     """
     if app.json:
         hint = "Use 'kist get --json' for a value, or leave out --json."
-        raise usage_error("cat writes bytes, which are no JSON.", hint=hint)
+        raise usage_error("cat writes bytes, which are no JSON", hint=hint)
     from kist.model.selector import parse_selector
 
     copy_to_stdout(app, app.open_repository(), parse_selector(selector))

@@ -113,7 +113,7 @@ def get_command(app: App, key: str, *, show_origin: bool) -> None:
     if setting is None:
         hint = did_you_mean(key, [*KEYS, *settings]) if key not in KEYS else None
         raise NotFoundError(
-            f"There is no value for the setting {key!r}.",
+            f"there is no value for the setting {key!r}",
             kind="setting_missing",
             hint=hint or f"Give it one: kist config set {key} VALUE",
             key=key,
@@ -142,7 +142,7 @@ def set_command(
     several = key.startswith("trust.")
     if len(values) > 1 and not several:
         hint = f"Put it into quotes: kist config set {key} '{' '.join(values)}'"
-        raise usage_error(f"The setting {key!r} has one value, not {len(values)}.", hint=hint)
+        raise usage_error(f"the setting {key!r} has one value, not {len(values)}", hint=hint)
     value = values if several else values[0]
     path = _try_set(scope, key, value) if dry_run else set_value(scope, key, value)
     data = {

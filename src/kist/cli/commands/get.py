@@ -100,7 +100,7 @@ def _to_json(value: Any) -> JsonValue:
 
 def _not_shown(selector: Selector) -> InvalidInputError:
     return InvalidInputError(
-        f"{selector.name!r} is a directory, which cannot be shown here.",
+        f"{selector.name!r} is a directory, which cannot be shown here",
         kind="directory_not_shown",
         hint="Write it with -o DIR, or list it: kist ls 'NAME@latest:'",
         name=selector.name,
@@ -156,7 +156,7 @@ def _write_array(value: object, file: BinaryIO) -> None:
 def _encode_json(value: object) -> str:
     if not is_exact(value):
         raise UnsupportedValueError(
-            f"The value of type {type(value).__name__} cannot be written exactly as JSON.",
+            f"the value of type {type(value).__name__} cannot be written exactly as JSON",
             kind="not_writable",
             hint="Read it in Python: kist.open().get(...). To see it: leave out -o, or use --json.",
         )
@@ -178,7 +178,7 @@ def _refuse_terminal(what: str) -> None:
     """Refuse to write bytes to a terminal."""
     if sys.stdout.isatty():
         raise InvalidInputError(
-            f"{what} would only confuse the terminal.",
+            f"{what} would only confuse the terminal",
             kind="binary_to_terminal",
             hint="Write it to a file with -o PATH.",
         )

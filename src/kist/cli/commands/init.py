@@ -63,7 +63,7 @@ def _check_empty(place: str) -> None:
     if found is not None:
         inner = path / HIDDEN
         raise InvalidInputError(
-            f"The directory {place!r} is no repository and not empty: it holds {found.name!r}.",
+            f"the directory {place!r} is no repository and not empty: it holds {found.name!r}",
             kind="directory_not_empty",
             hint=f"Make the repository inside it: kist init {inner}",
             path=place,

@@ -47,7 +47,7 @@ def _list_names(app: App, repository: Repository, prefix: str, *, long: bool) ->
     names = repository.names(prefix)
     if prefix and not names:
         raise NotFoundError(
-            f"There is no name {prefix!r}, and none below it.",
+            f"there is no name {prefix!r}, and none below it",
             kind="name_missing",
             hint=did_you_mean(prefix, repository.names()) or "List all names with 'kist ls'.",
             name=prefix,

@@ -43,7 +43,7 @@ def show_command(app: App, selector: str, key: str | None) -> None:
         return
     if key not in version.metadata:
         raise NotFoundError(
-            f"{select(version, repository)} has no metadata {key!r}.",
+            f"{select(version, repository)} has no metadata {key!r}",
             kind="metadata_missing",
             hint=did_you_mean(key, version.metadata) or "See all with 'kist metadata show'.",
             key=key,
@@ -81,7 +81,7 @@ def unset_command(app: App, selector: str, keys: tuple[str, ...], *, dry_run: bo
     for key in keys:
         if key not in known:
             raise usage_error(
-                f"There is no metadata {key!r} to remove.",
+                f"there is no metadata {key!r} to remove",
                 hint=did_you_mean(key, known) or "See all with 'kist metadata show'.",
                 key=key,
             )

@@ -134,7 +134,7 @@ def _find_given(name: str, paths: tuple[str, ...], text: str | None) -> Given:
     if text is not None:
         if paths:
             hint = f"Leave out {paths[0]!r}, or --text."
-            raise usage_error("Both a PATH and --text are given.", hint=hint)
+            raise usage_error("both a PATH and --text are given", hint=hint)
         return Given(text=text)
     if not paths:
         raise _no_path(name)
@@ -146,7 +146,7 @@ def _find_given(name: str, paths: tuple[str, ...], text: str | None) -> Given:
         return Given()
     if not os.path.lexists(paths[0]) and os.path.lexists(name):
         raise _missing(
-            f"There is no file {paths[0]!r}, but there is {name!r}.",
+            f"there is no file {paths[0]!r}, but there is {name!r}",
             f"The name comes first: {_command('put', paths[0], name)}",
         )
     return Given(path=Path(paths[0]))
@@ -155,16 +155,16 @@ def _find_given(name: str, paths: tuple[str, ...], text: str | None) -> Given:
 def _no_path(name: str) -> InvalidInputError:
     if os.path.lexists(name):
         hint = f"To keep it under its own name: {_command('put', _name_of(name), name)}"
-        return usage_error(f"There is only the path {name!r} and no NAME.", hint=hint)
+        return usage_error(f"there is only the path {name!r} and no NAME", hint=hint)
     hint = f"Give one: {_command('put', name)} PATH, - for stdin, or --text TEXT."
-    return usage_error(f"There is only the name {name!r} and no PATH.", hint=hint)
+    return usage_error(f"there is only the name {name!r} and no PATH", hint=hint)
 
 
 def _many_paths(name: str, paths: tuple[str, ...]) -> InvalidInputError:
     hint = "Put each path under a name of its own, or put the directory that holds them."
     if os.path.lexists(name):
         hint = f"The name comes first, and one path is put at a time: kist put NAME {name}"
-    return usage_error(f"One path can be put under a name, not {len(paths)}.", hint=hint)
+    return usage_error(f"one path can be put under a name, not {len(paths)}", hint=hint)
 
 
 def _missing(message: str, hint: str) -> NotFoundError:

@@ -64,7 +64,7 @@ def _untag(repository: Repository, name: str, word: str, *, dry_run: bool) -> No
         return
     known = [tag for version in repository.versions(name) for tag in version.tags]
     raise NotFoundError(
-        f"The name {name!r} has no tag {word!r}.",
+        f"the name {name!r} has no tag {word!r}",
         kind="tag_missing",
         hint=did_you_mean(word, known) or f"See its tags with 'kist versions {name}'.",
         name=name,
@@ -82,7 +82,7 @@ def _plan_tag(repository: Repository, selector: str, word: str) -> Version:
     held = _find_holder(repository.versions(name), tag)
     if held is not None and held.id != version.id:
         raise AlreadyExistsError(
-            f"The tag {tag!r} already points to {held}.",
+            f"the tag {tag!r} already points to {held}",
             kind="tag_exists",
             hint=f"Take it away first: kist untag {shlex.quote(version.name)} {tag}",
             name=version.name,
