@@ -1,7 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-
 import kist
 from kist.cli import diagnosis
 from tests.cli.conftest import tree

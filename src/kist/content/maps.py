@@ -17,6 +17,7 @@ from kist.model.records import ChunkRef, Part
 from kist.store.base import Store
 
 _VERIFY_BYTES = 8 << 20
+_REMEMBERED_BYTES = 4 << 20  # less is verified faster than it is looked up
 _MAX_FOOTERS = 64
 
 
@@ -60,9 +61,10 @@ class RunMapper:
             return None
         view, found = mapped
         run = describe_run(path, offset, [ref.digest for ref in part.chunks], found)
-        if not self._verified.is_trusted(run):
-            for _ in run_bounded(_verify_tasks(part, view, str(key)), workers=cpu_count()):
-                pass
+        if part.size_bytes < _REMEMBERED_BYTES:
+            _verify(part, view, str(key))
+        elif not self._verified.is_trusted(run):
+            _verify(part, view, str(key))
             self._verified.remember(run, began_ns)
         return view
 
@@ -101,6 +103,11 @@ def _is_gapless(locations: list[Location]) -> bool:
             return False
         at += where.stored_bytes
     return True
+
+
+def _verify(part: Part, view: memoryview, key: str) -> None:
+    for _ in run_bounded(_verify_tasks(part, view, key), workers=cpu_count()):
+        pass
 
 
 def _verify_tasks(part: Part, view: memoryview, key: str) -> Iterator[Callable[[], None]]:

@@ -37,7 +37,7 @@ def diff(session: Session, old: Target, new: Target | None = None) -> Diff:
     else:
         rows = [_list_below(session, side) for side in (before, after)]
         _check_found(rows, after)
-    changes = tuple(iter_changes(*rows, read_node))
+    changes = tuple(iter_changes(rows[0], rows[1], read_node))
     missing = sum(change.new is not None for change in changes)
     total = sum(row.entry_count if isinstance(row, NodeRef) else 1 for row in rows[1])
     return Diff(before.record if before else None, after.record, changes, total - missing)

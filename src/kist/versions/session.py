@@ -84,7 +84,7 @@ class Session:
             self.store,
             self.locator,
             LogContext(
-                author=self.find_author,
+                author=lambda: self.writer_name,
                 clock=self.clock,
                 new_id=random_id,
                 make_writer=partial(self.make_writer, always_packed=True),
@@ -101,8 +101,9 @@ class Session:
             verified=VerifiedRuns(self.cache_dir),
         )
 
-    def find_author(self) -> str:
-        """Return who writes."""
+    @cached_property
+    def writer_name(self) -> str:
+        """Who writes, asked once: it may start Git."""
         return find_author(self.author, self.settings)
 
     def new_pack_id(self) -> str:

@@ -63,10 +63,10 @@ def test_an_error_further_on_is_raised_before_its_turn():
         time.sleep(0.05)
         return number
 
-    results = run_bounded(_tasks(3, call), workers=3, look_ahead=3)
-    assert next(results) == 0
+    seen = []
     with pytest.raises(ValueError, match="two"):
-        next(results)
+        seen.extend(run_bounded(_tasks(3, call), workers=3, look_ahead=3))
+    assert seen in ([], [0])
 
 
 @pytest.mark.parametrize("fails", [False, True])
