@@ -170,7 +170,7 @@ def test_a_directory_is_written_with_links_and_empty_directories(run, repo, here
     assert os.readlink(copy / "link") == "sub/run"
     assert os.access(copy / "sub" / "run", os.X_OK)
     run("get", "d", "-o", "copy", "--force", code=4)
-    assert "-o DIR" in run("get", "d", code=2).stderr
+    assert "kist ls d@latest:" in run("get", "d", code=2).stderr
 
 
 def test_an_entry_of_a_directory(run, repo, here):

@@ -95,22 +95,19 @@ def test_what_a_killed_writer_was_told_is_there(tmp_path: Path, scale: float) ->
 
 def test_threads_share_one_repository(tmp_path: Path) -> None:
     repo = kist.init(tmp_path / "repo")
-    errors: list[BaseException] = []
+    done: list[int] = []
 
     def work(worker: int) -> None:
-        try:
-            for n in range(20):
-                version = repo.put(
-                    f"t/{worker % 2}", {"worker": worker, "n": n, "x": "y" * n * 300}
-                )
-                assert repo.get(version)["n"] == n
-        except BaseException as error:
-            errors.append(error)
+        for n in range(20):
+            value = {"worker": worker, "n": n, "x": "y" * n * 300}
+            version = repo.put(f"t/{worker % 2}", value)
+            assert repo.get(version) == value
+        done.append(worker)
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not errors
+    assert sorted(done) == list(range(6))
     assert len(repo.log()) == 120

@@ -47,8 +47,8 @@ class App:
         settings = load_settings(repository=self.repo)
         is_own = settings.origins["repository"].source == "default"
         if is_own and not os.path.exists(settings.repository):
-            hint = "a project has one of its own after 'kist init'"
-            self.note(f"making your own repository {settings.repository}; {hint}")
+            self.note(f"making your own repository {settings.repository}")
+            self.note("('kist init' makes one for a project instead)")
         return kist.open(self.repo, context=self.context)
 
     def answer(self, data: object, text: Callable[[], str]) -> None:

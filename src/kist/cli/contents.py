@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ HEAD_BYTES = 4096
 PREVIEW_LINES = 8
 SMALL_BYTES = 1_000_000
 SMALL_ARRAY_BYTES = 64_000_000
+_NUMBER = re.compile(r"([<>|=])([fiuc])(\d+)")
+_KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 _CORNER = 3
 _FULL_ITEMS = 60
 
@@ -87,9 +90,25 @@ def summarise(entries: list[Entry]) -> str:
 def _summarise_array(params: Mapping[str, JsonValue]) -> str:
     dtype, shape = params.get("dtype"), params.get("shape")
     kind = str(params.get("class", "array"))
-    described = dtype if isinstance(dtype, str) else "structured"
+    described = format_dtype(dtype) if isinstance(dtype, str) else "structured"
     by = " x ".join(map(str, shape)) if isinstance(shape, list) else ""
     return f"{kind} {described} {by}".rstrip()
+
+
+def format_dtype(text: str) -> str:
+    """Return the name that numpy gives to a dtype of numbers; others as they are.
+
+    Examples
+    --------
+    >>> format_dtype("<f8"), format_dtype(">i2"), format_dtype("|u1"), format_dtype("<U3")
+    ('float64', 'big-endian int16', 'uint8', '<U3')
+    """
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        return "bool" if text == "|b1" else text
+    order, kind, size = found.groups()
+    name = f"{_KINDS[kind]}{int(size) * 8}"
+    return f"big-endian {name}" if order == ">" else name
 
 
 def preview(repository: Repository, selector: Selector, entries: list[Entry]) -> str:

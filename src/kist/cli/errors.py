@@ -93,14 +93,15 @@ def _explain_usage(error: click.UsageError) -> InvalidInputError:
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         message = f"there is no option {error.option_name} of '{command}'"
-        near = did_you_mean(error.option_name, _option_names(error.ctx))
-        hint = f"{near} {hint}" if near else hint
+        near = did_you_mean(error.option_name.lstrip("-"), _option_names(error.ctx))
+        hint = near.replace(" '", " '--") + f" {hint}" if near else hint
     return usage_error(_as_phrase(message), hint=hint)
 
 
 def _option_names(context: click.Context | None) -> list[str]:
     params = context.command.params if context is not None else []
-    return [name for param in params for name in param.opts if name.startswith("--")]
+    names = [name for param in params for name in param.opts]
+    return [name.removeprefix("--") for name in names if name.startswith("--")]
 
 
 def _explain_os(error: OSError) -> KistError:

@@ -52,7 +52,7 @@ def _show_text(file: IO[bytes], selector: Selector) -> None:
         raise InvalidInputError(
             f"{selector.name!r} is not text and would only confuse the terminal",
             kind="binary_to_terminal",
-            hint="Write it to a file with -o PATH, or pipe it: kist cat NAME | ...",
+            hint="Add -o PATH to write it to a file.",
             name=selector.name,
         )
     decoder = getincrementaldecoder("utf-8")(errors="replace")

@@ -69,14 +69,14 @@ class ArrayCodec:
         if kind == "recarray":
             return array.view(np.recarray)
         if kind != "ndarray":
-            raise FormatError(f"The array has an unknown class {kind!r}.")
+            raise FormatError(f"the array has an unknown class {kind!r}")
         return array
 
 
 def _refuse_attributes(names: Mapping[str, object]) -> UnsupportedValueError:
     listed = ", ".join(sorted(names))
     return UnsupportedValueError(
-        f"The array carries attributes that would be lost: {listed}.",
+        f"the array carries attributes that would be lost: {listed}",
         hint="Delete them, and put them as metadata=.",
         kind="attributes_unsupported",
     )
@@ -85,7 +85,7 @@ def _refuse_attributes(names: Mapping[str, object]) -> UnsupportedValueError:
 def _encode_masked(value: AnyMasked, sink: Sink) -> Encoded:
     if value.baseclass not in (np.ndarray, np.memmap):
         raise UnsupportedValueError(
-            f"value is a masked array over {value.baseclass.__name__}, which would be lost.",
+            f"value is a masked array over {value.baseclass.__name__}, which would be lost",
             hint="Convert it: numpy.ma.array(numpy.asarray(value.data), mask=value.mask).",
         )
     optional = getattr(value, "_optinfo", None)
@@ -121,7 +121,7 @@ def _decode_masked(source: Source) -> AnyMasked:
     if "mask" in params:
         mask = _read(source, _section(params, "mask"), "mask")
         if mask.shape != data.shape or mask.dtype != np.ma.make_mask_descr(data.dtype):
-            raise FormatError("The mask does not fit the array.")
+            raise FormatError("the mask does not fit the array")
     array: AnyMasked = np.ma.MaskedArray(data, hard_mask=params.get("hard_mask") is True)
     if mask is not np.ma.nomask:
         # Public ways copy the mask and convert the fill value.
@@ -135,7 +135,7 @@ def _decode_masked(source: Source) -> AnyMasked:
 def _section(params: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValue]:
     section = params[name]
     if not isinstance(section, Mapping):
-        raise FormatError(f"The {name} of the array is not described.")
+        raise FormatError(f"the {name} of the array is not described")
     return section
 
 
@@ -234,13 +234,13 @@ def _read(source: Source, params: Mapping[str, JsonValue], name: str) -> AnyArra
     dtype = build_dtype(params.get("dtype"))
     part = source.entry.part(name)
     if dtype.itemsize != layout.item_size or part is None or part.size_bytes != layout.size_bytes:
-        raise FormatError(f"The part {name!r} does not hold the array that the entry describes.")
+        raise FormatError(f"the part {name!r} does not hold the array that the entry describes")
     try:
         return _read_data(source, layout, dtype, name)
     except (ValueError, MemoryError) as error:
         if isinstance(error, MemoryError) and layout.size_bytes:
             raise
-        raise FormatError(f"No array has shape {layout.shape}: {error}.") from error
+        raise FormatError(f"no array has shape {layout.shape}: {error}") from error
 
 
 def _read_data(source: Source, layout: Layout, dtype: np.dtype[Any], name: str) -> AnyArray:

@@ -105,7 +105,7 @@ def _refused(dtype: AnyDtype, where: str, why: str, hint: str) -> UnsupportedVal
     shown = str(dtype)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     return UnsupportedValueError(
-        f"{where} has dtype {shown}, which {why}.",
+        f"{where} has dtype {shown}, which {why}",
         hint=hint,
         kind="dtype_unsupported",
         path=where,
@@ -190,7 +190,7 @@ def build_dtype(description: JsonValue) -> AnyDtype:
     try:
         return _build(description, depth=0)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise FormatError(f"The dtype {_clip(description)} cannot be read: {error}.") from error
+        raise FormatError(f"the dtype {_clip(description)} cannot be read: {error}") from error
 
 
 def _clip(value: object) -> str:
@@ -229,8 +229,8 @@ def _build_char(description: dict[str, JsonValue]) -> AnyDtype:
     wanted = description.get("mantissa")
     if char in ("g", "G") and wanted != _mantissa_bits() and wanted != 52:
         raise FormatError(
-            f"The array holds long doubles with {wanted} bits of mantissa, "
-            f"which this machine does not have (its own have {_mantissa_bits()}).",
+            f"the array holds long doubles with {wanted} bits of mantissa, "
+            f"which this machine does not have (its own have {_mantissa_bits()})",
             hint="Read it on a machine of the kind that wrote it and put it as float64.",
             kind="longdouble_unportable",
         )

@@ -48,7 +48,7 @@ def _describe(dtype: Any) -> JsonValue:
         known = "nan"
     else:
         raise UnsupportedValueError(
-            f"The array marks missing texts by {type(missing).__name__}, which would be lost.",
+            f"the array marks missing texts by {type(missing).__name__}, which would be lost",
             hint="Use numpy.dtypes.StringDType(na_object=None) or na_object=float('nan').",
             kind="dtype_unsupported",
         )
@@ -63,10 +63,10 @@ def is_text_dtype(description: JsonValue) -> bool:
 def _build(description: JsonValue) -> Any:
     missing = {"unset": _UNSET, "None": None, "nan": math.nan}
     if not isinstance(description, Mapping) or str(description.get("missing")) not in missing:
-        raise FormatError("The dtype of the texts cannot be read.")
+        raise FormatError("the dtype of the texts cannot be read")
     if not hasattr(np.dtypes, "StringDType"):
         raise MissingExtraError(
-            f"The array needs StringDType, which numpy {np.__version__} does not have.",
+            f"the array needs StringDType, which numpy {np.__version__} does not have",
             hint='Install a newer one: pip install "numpy>=2".',
             extra="arrays",
         )
@@ -111,16 +111,16 @@ def decode_text_array(source: Source) -> AnyArray:
 def _read_sizes(source: Source, layout: Layout) -> NDArray[np.int64]:
     part, text = source.entry.part("sizes"), source.entry.part("text")
     if part is None or text is None or part.size_bytes != layout.size_bytes:
-        raise FormatError("The parts do not hold the texts that the entry describes.")
+        raise FormatError("the parts do not hold the texts that the entry describes")
     if layout.item_size != _SIZE.itemsize:
-        raise FormatError("The layout of the texts cannot be read.")
+        raise FormatError("the layout of the texts cannot be read")
     sizes = np.empty(part.size_bytes // _SIZE.itemsize, _SIZE)
     if part.size_bytes:
         source.read_into("sizes", sizes.view(np.uint8).data)
     if ((sizes < -1) | (sizes > text.size_bytes)).any():
-        raise FormatError("A text has a size that none has.")
+        raise FormatError("a text has a size that none has")
     if int(sizes[sizes > 0].sum()) != text.size_bytes:
-        raise FormatError("The sizes of the texts do not add up.")
+        raise FormatError("the sizes of the texts do not add up")
     return sizes
 
 
@@ -133,5 +133,5 @@ def _split(data: bytes, sizes: Iterable[int], missing: object) -> Iterator[objec
         try:
             yield data[place : place + size].decode()
         except UnicodeDecodeError as error:
-            raise FormatError(f"A text is not UTF-8: {error}.") from error
+            raise FormatError(f"a text is not UTF-8: {error}") from error
         place += size

@@ -106,14 +106,14 @@ def parse_layout(params: Mapping[str, JsonValue]) -> Layout:
         order = params["order"]
         item_size, block_bytes = _sizes([params["item_size"], params["block_bytes"]])
     except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"The layout of the array cannot be read: {error}.") from error
+        raise FormatError(f"the layout of the array cannot be read: {error}") from error
     plain = tuple(range(len(shape)))
     axes = {"C": plain, "F": plain[::-1]}.get(order) if isinstance(order, str) else _axes(order)
     if axes is None or tuple(sorted(axes)) != plain or len(shape) > _MAX_AXES:
-        raise FormatError(f"The layout of the array cannot be read: order {order!r}.")
+        raise FormatError(f"the layout of the array cannot be read: order {order!r}")
     layout = Layout(shape, axes, item_size, block_bytes)
     if layout.size_bytes > _MAX_SIZE or block_bytes < 1:
-        raise FormatError("The layout of the array cannot be read: no array has such sizes.")
+        raise FormatError("the layout of the array cannot be read: no array has such sizes")
     return layout
 
 
@@ -163,7 +163,7 @@ def plan_rows(
     """
     layout = parse_layout(params)
     if not layout.shape:
-        raise InvalidInputError("An array without axes has no rows.", kind="no_rows")
+        raise InvalidInputError("an array without axes has no rows", kind="no_rows")
     rows, *inner = layout.memory_shape
     first, last, _ = slice(start, stop).indices(rows)
     row_bytes = math.prod(inner) * layout.item_size

@@ -145,7 +145,7 @@ def _check_unicode(text: str, place: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidInputError(
-            f"{quote(place, limit=200)} holds a name that is not UTF-8: {os.fsencode(text)!r}.",
+            f"{quote(place, limit=200)} holds a name that is not UTF-8: {os.fsencode(text)!r}",
             hint="Rename it, or leave it out.",
             kind="path_not_utf8",
             path=place,
@@ -198,8 +198,8 @@ def resolve_link(path: str, target: str, *, links: Collection[str] | None = None
 
 def _leaves(path: str, target: str) -> InvalidInputError:
     return InvalidInputError(
-        f"The link {quote(path, limit=200)} leads out of its directory, to"
-        f" {quote(target, limit=200)}.",
+        f"the link {quote(path, limit=200)} leads out of its directory, to"
+        f" {quote(target, limit=200)}",
         hint="Replace it by what it leads to, or leave it out.",
         kind="link_leaves_root",
         path=path,

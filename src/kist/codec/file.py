@@ -67,7 +67,7 @@ class FileCodec:
 def not_decoded(codec: str, source: Source) -> InternalError:
     """Return the error for decoding what only a reader can show."""
     return InternalError(
-        f"An entry of codec {codec!r} is opened by a reader, not decoded.",
+        f"an entry of codec {codec!r} is opened by a reader, not decoded",
         codec=codec,
         entry=source.entry.path,
     )
@@ -102,7 +102,7 @@ def refuse_kind(path: str, mode: int) -> KistError:
     """Return the error for a path that leads to something else than a file."""
     if stat.S_ISDIR(mode):
         return InvalidInputError(
-            f"{quote(path, limit=200)} is a directory, not a file.",
+            f"{quote(path, limit=200)} is a directory, not a file",
             hint="Leave out codec= to keep the whole directory.",
             kind="not_a_file",
             path=path,
@@ -112,7 +112,7 @@ def refuse_kind(path: str, mode: int) -> KistError:
     if stat.S_ISSOCK(mode):
         hint = "Leave it out: a socket holds no data."
     return InvalidInputError(
-        f"{quote(path, limit=200)} is {kind}, which cannot be kept.",
+        f"{quote(path, limit=200)} is {kind}, which cannot be kept",
         hint=hint,
         kind="not_a_file",
         path=path,
@@ -124,20 +124,20 @@ def map_error(error: OSError | ValueError, path: str) -> KistError:
     shown = quote(path, limit=200)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return NotFoundError(
-            f"There is no file {shown}.",
+            f"there is no file {shown}",
             hint="Check the path; a relative one starts at the current directory.",
             kind="file_not_found",
             path=path,
         )
     if isinstance(error, PermissionError):
         return PermissionDeniedError(
-            f"{shown} cannot be read: permission denied.",
+            f"{shown} cannot be read: permission denied",
             hint="Get read access to it, or leave it out.",
             path=path,
         )
     reason = getattr(error, "strerror", None) or error
     return InvalidInputError(
-        f"{shown} cannot be read: {reason}.",
+        f"{shown} cannot be read: {reason}",
         hint="Check the path and the disk that it is on.",
         kind="file_unreadable",
         path=path,
@@ -146,7 +146,7 @@ def map_error(error: OSError | ValueError, path: str) -> KistError:
 
 def _changed(path: str) -> InvalidInputError:
     return InvalidInputError(
-        f"{quote(path, limit=200)} changed while it was read.",
+        f"{quote(path, limit=200)} changed while it was read",
         hint='Try again when nobody writes to it, or put what an open(path, "rb") reads.',
         kind="changed_while_reading",
         path=path,
@@ -236,7 +236,7 @@ def _write_stream(value: Any, sink: Sink) -> Encoded:
 
 def _refuse_text(value: object) -> UnsupportedValueError:
     return UnsupportedValueError(
-        f"The {type_name(value)} is open in text mode and gives no bytes.",
+        f"the {type_name(value)} is open in text mode and gives no bytes",
         hint='Open it in binary mode: open(path, "rb").',
         kind="text_mode",
         type=type_name(value),
@@ -251,7 +251,7 @@ def _iter_stream(value: Any) -> Iterator[bytes]:
             raise
         except (OSError, ValueError) as error:
             raise InvalidInputError(
-                f"The {type_name(value)} cannot be read: {error}.",
+                f"the {type_name(value)} cannot be read: {error}",
                 hint='Put a file that is open for reading: open(path, "rb").',
                 kind="file_unreadable",
             ) from error
@@ -259,13 +259,13 @@ def _iter_stream(value: Any) -> Iterator[bytes]:
             raise _refuse_text(value)
         if data is None:
             raise InvalidInputError(
-                f"The {type_name(value)} does not wait for its data.",
+                f"the {type_name(value)} does not wait for its data",
                 hint="Make it blocking, or read it and put the bytes.",
                 kind="would_block",
             )
         if not isinstance(data, bytes | bytearray | memoryview):
             raise UnsupportedValueError(
-                f"The method read of {type_name(value)} returned {type_name(data)}, not bytes.",
+                f"the method read of {type_name(value)} returned {type_name(data)}, not bytes",
                 hint="Put what it returns, or a file that is open in binary mode.",
                 type=type_name(value),
             )

@@ -169,7 +169,7 @@ class _Writer:
                 self._advance()
         except (ValueError, OverflowError) as error:
             raise UnsupportedValueError(
-                f"{self._where()} is too large for a literal: {error}.",
+                f"{self._where()} is too large for a literal: {error}",
                 hint="Put it as bytes, as a file or as an array.",
                 kind="value_too_large",
             ) from error
@@ -220,13 +220,13 @@ class _Writer:
         """Write the header of a container and put it on the stack."""
         if len(self._stack) >= MAX_DEPTH:
             raise UnsupportedValueError(
-                f"The value is nested more than {MAX_DEPTH} levels deep.",
+                f"the value is nested more than {MAX_DEPTH} levels deep",
                 hint="Flatten it, for example into a list of rows or a dict keyed by path.",
                 kind="too_deep",
             )
         if id(value) in self._active:
             raise UnsupportedValueError(
-                f"{self._where()} contains itself.",
+                f"{self._where()} contains itself",
                 hint="Replace the inner reference by a key or an index.",
                 kind="cycle",
             )
@@ -291,10 +291,10 @@ def decode_literal(data: bytes) -> object:
         value = unpack(data, ext_hook=reader.extension, list_hook=reader.array)
     except MALFORMED as error:
         raise FormatError(
-            f"The literal cannot be read: {error or type(error).__name__}."
+            f"the literal cannot be read: {error or type(error).__name__}"
         ) from error
     if reader.open_marks:
-        raise FormatError("The literal cannot be read: a container mark stands alone.")
+        raise FormatError("the literal cannot be read: a container mark stands alone")
     return value
 
 

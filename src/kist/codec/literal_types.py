@@ -160,7 +160,7 @@ def _encode_zone(value: zoneinfo.ZoneInfo, where: Where) -> tuple[int, bytes]:
 
 def _zone_without_key(value: zoneinfo.ZoneInfo, where: str) -> UnsupportedValueError:
     return UnsupportedValueError(
-        f"{where} is a zone that no key names: {value!r}.",
+        f"{where} is a zone that no key names: {value!r}",
         hint='Use zoneinfo.ZoneInfo("Area/City") or datetime.timezone.',
         path=where,
     )
@@ -198,7 +198,7 @@ def decode_scalar(code: int, data: bytes) -> object:
     decode = _DECODERS.get(code)
     if decode is None:
         raise FormatError(
-            f"The literal holds a value of unknown kind {code}.",
+            f"the literal holds a value of unknown kind {code}",
             hint="It may have been written by a newer version of kist.",
         )
     return decode(data)
@@ -265,7 +265,7 @@ def _decode_zone(data: bytes) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(key)
     except (zoneinfo.ZoneInfoNotFoundError, OSError) as error:
         raise FormatError(
-            f"The time zone {key!r} is not known on this machine.",
+            f"the time zone {key!r} is not known on this machine",
             hint="Install the zones: pip install tzdata.",
             kind="zone_unknown",
         ) from error
@@ -303,7 +303,7 @@ def _decode_numpy(data: bytes) -> object:
 def missing_numpy() -> MissingExtraError:
     """Return the error for a value that cannot be read without numpy."""
     return MissingExtraError(
-        "The value needs numpy, which is not installed.",
+        "the value needs numpy, which is not installed",
         hint='Install it: pip install "kist[arrays]".',
         extra="arrays",
     )

@@ -34,10 +34,10 @@ class BytesCodec:
         if kind == "bytes":
             return source.read("data")
         if kind != "bytearray":
-            raise FormatError(f"The bytes have an unknown type {kind!r}.")
+            raise FormatError(f"the bytes have an unknown type {kind!r}")
         part = source.entry.part("data")
         if part is None:
-            raise FormatError("The entry does not hold the part 'data'.", kind="part_missing")
+            raise FormatError("the entry does not hold the part 'data'", kind="part_missing")
         data = bytearray(part.size_bytes)
         if data:
             source.read_into("data", memoryview(data))
@@ -74,7 +74,7 @@ class TextCodec:
         try:
             return str(source.read("data"), "utf-8", errors)
         except UnicodeDecodeError as error:
-            raise FormatError(f"The text is not UTF-8: {error}.") from error
+            raise FormatError(f"the text is not UTF-8: {error}") from error
 
 
 def _is_unicode(text: str) -> bool:

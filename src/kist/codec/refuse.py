@@ -66,7 +66,7 @@ def refuse(value: object, *, where: str = "value") -> UnsupportedValueError:
     """
     kind = type_name(value)
     return UnsupportedValueError(
-        f"{where} is {_article(kind)} {kind}, which kist does not keep exactly.",
+        f"{where} is {_article(kind)} {kind}, which kist does not keep exactly",
         hint=_hint(value, nested=where != "value"),
         path=where,
         type=kind,

@@ -110,7 +110,7 @@ def _get_accepting(value: object, codec: str) -> Codec:
     else:
         hint = "Leave out codec= to have it chosen by the value."
     raise UnsupportedValueError(
-        f"The codec {codec!r} does not keep a value of type {type_name(value)}.",
+        f"the codec {codec!r} does not keep a value of type {type_name(value)}",
         hint=hint,
         kind="codec_mismatch",
         codec=codec,
@@ -138,7 +138,7 @@ def get_codec(name: str) -> Codec:
     else:
         hint = did_you_mean(name, list_codecs())
         raise NotFoundError(
-            f"There is no codec {name!r} here.",
+            f"there is no codec {name!r} here",
             hint=hint or "Install the package that brings it, or a newer version of kist.",
             kind="codec_not_found",
             codec=name,
@@ -160,7 +160,7 @@ def _load_row(name: str) -> Codec:
         if extra is None:
             raise
         raise MissingExtraError(
-            f"The codec {name!r} needs {error.name}, which is not installed.",
+            f"the codec {name!r} needs {error.name}, which is not installed",
             hint=f'Install it: pip install "kist[{extra}]".',
             codec=name,
             extra=extra,
@@ -181,7 +181,7 @@ def _load_plug_in(point: "EntryPoint") -> Codec:
         loaded = point.load()
     except ImportError as error:
         raise MissingExtraError(
-            f"The codec {point.name!r} cannot be loaded from {point.value}: {error}.",
+            f"the codec {point.name!r} cannot be loaded from {point.value}: {error}",
             hint="Repair or uninstall the package that brings it.",
             codec=point.name,
         ) from error
@@ -189,7 +189,7 @@ def _load_plug_in(point: "EntryPoint") -> Codec:
     wanted = ("accepts", "encode", "decode", "reader")
     if getattr(codec, "name", None) != point.name or not all(hasattr(codec, w) for w in wanted):
         raise ConfigError(
-            f"What {point.value} brings is no codec called {point.name!r}.",
+            f"what {point.value} brings is no codec called {point.name!r}",
             hint="Repair or uninstall the package that brings it.",
             codec=point.name,
         )

@@ -104,8 +104,9 @@ class Locator:
             )
         return location
 
-    def __len__(self) -> int:
-        """Return the number of known rows; a chunk that is known twice counts twice."""
+    @property
+    def row_count(self) -> int:
+        """Number of known rows; a chunk that is known twice counts twice."""
         return len(self._loose) + sum(run.count for run in self._runs)
 
     def _find(self, digest: bytes, *, cheap: bool) -> Location | None:

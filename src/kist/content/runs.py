@@ -16,7 +16,7 @@ from kist.content.stream import as_view
 from kist.content.transfer import Future, Workers
 from kist.store.base import Buffer
 
-_SAMPLE_STEP = 16
+_SAMPLE_STEP, _SAMPLE_COUNT = 16, 64
 _LOOK_AHEAD_BYTES = 64 << 20
 
 
@@ -39,7 +39,8 @@ def plan_sample(count: int) -> list[int]:
     >>> plan_sample(40)
     [0, 16, 32, 39]
     """
-    return sorted({*range(0, count, _SAMPLE_STEP), max(count - 1, 0)}) if count else []
+    step = max(_SAMPLE_STEP, count // _SAMPLE_COUNT)
+    return sorted({*range(0, count, step), count - 1}) if count else []
 
 
 def hold_blocks(

@@ -69,7 +69,7 @@ class MemorySink:
     def write_blocks(self, name: str, blocks: Iterable[Buffer], *, item_size: int) -> Part:
         """Keep blocks as they are, one chunk each."""
         if item_size < 1:
-            raise InvalidInputError(f"{item_size} is no size of an item.")
+            raise InvalidInputError(f"{item_size} is no size of an item")
         return self._keep(name, [bytes(block) for block in blocks], run=True)
 
     def _keep(self, name: str, pieces: list[bytes], *, run: bool) -> Part:
@@ -104,7 +104,7 @@ class MemorySink:
 
     def _add(self, entry: Entry) -> Entry:
         if entry.path in self.content.entries:
-            raise InvalidInputError(f"The path {entry.path!r} is taken.", kind="path_repeated")
+            raise InvalidInputError(f"the path {entry.path!r} is taken", kind="path_repeated")
         self.content.entries[entry.path] = entry
         return entry
 
@@ -143,7 +143,7 @@ class MemorySource:
         part = self._part(name)
         stop = part.size_bytes if stop is None else stop
         if not 0 <= start <= stop <= part.size_bytes:
-            raise InvalidInputError(f"Bytes {start} to {stop} do not lie in the part {name!r}.")
+            raise InvalidInputError(f"bytes {start} to {stop} do not lie in the part {name!r}")
         return self._whole(part)[start:stop]
 
     def iter_bytes(self, name: str) -> Iterator[bytes]:
@@ -167,7 +167,7 @@ class MemorySource:
         """Return the source of a nested entry."""
         whole = _join(self.entry.path, path)
         if whole not in self.content.entries:
-            raise NotFoundError(f"There is no entry {whole!r}.", kind="entry_not_found")
+            raise NotFoundError(f"there is no entry {whole!r}", kind="entry_not_found")
         return replace(self, entry=self.content.entries[whole])
 
     def iter_children(self) -> Iterator[str]:
@@ -180,7 +180,7 @@ class MemorySource:
     def _part(self, name: str) -> Part:
         part = self.entry.part(name)
         if part is None:
-            raise FormatError(f"The entry lacks its part {name!r}.", kind="part_missing")
+            raise FormatError(f"the entry lacks its part {name!r}", kind="part_missing")
         return part
 
     def _whole(self, part: Part) -> bytes:
@@ -190,7 +190,7 @@ class MemorySource:
         for chunk in part.chunks:
             piece = self.content.chunks.get(chunk.digest, b"")
             if hash_bytes(piece) != chunk.digest:
-                raise IntegrityError(f"The chunk {chunk.digest.hex()} is damaged.")
+                raise IntegrityError(f"the chunk {chunk.digest.hex()} is damaged")
             pieces.append(piece)
         return b"".join(pieces)
 

@@ -51,6 +51,7 @@ class PartDirectory:
         self._target = target
         self._descriptor: int | None = None
         self._made: set[str] = {""}
+        self._is_moved = False
 
     def scan(self) -> dict[str, LocalItem]:
         """Return what an earlier download has left."""
@@ -73,6 +74,7 @@ class PartDirectory:
         os.umask(mask)
         os.chmod(self.path, 0o777 & ~mask)
         os.rename(self.path, self._target)
+        self._is_moved = True
 
     def __enter__(self) -> Self:
         """Make the directory, or take over what is left of an earlier download."""
@@ -91,9 +93,9 @@ class PartDirectory:
         trace: TracebackType | None,
     ) -> None:
         """Remove the directory after success, and whenever it is empty."""
-        if kind is None:
+        if kind is None and not self._is_moved:
             remove(self.path)
-        else:
+        elif kind is not None:
             with suppress(OSError):
                 os.rmdir(self.path)
         if self._descriptor is not None and self._descriptor >= 0:

@@ -6,7 +6,7 @@ from kist.codec.refuse import is_numpy_scalar, refuse, step, type_name
 
 def test_error_names_place_type_and_way_out():
     error = refuse(memoryview(b""), where="value['a']")
-    assert str(error) == "value['a'] is a memoryview, which kist does not keep exactly."
+    assert str(error) == "value['a'] is a memoryview, which kist does not keep exactly"
     assert error.fields == {"path": "value['a']", "type": "memoryview"}
     assert error.hint in error.__notes__
 

@@ -77,7 +77,7 @@ def test_a_run_is_added_once():
     locator, refs, _ = _locator({A: _at(ONE)})
     locator.add_run(refs[0])
     assert locator.runs == (refs[0],)
-    assert len(locator) == 1
+    assert locator.row_count == 1
 
 
 def test_a_damaged_run_hides_only_what_it_alone_knows():

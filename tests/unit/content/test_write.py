@@ -1,6 +1,7 @@
 import io
 import itertools
 import random
+import tracemalloc
 
 import pytest
 
@@ -470,6 +471,33 @@ def test_thousands_of_small_files_become_few_objects():
         shelf.commit(writer)
     assert store.calls["put"] == len(shelf.keys) == 2
     assert shelf.reader.read_part(parts[1234]) == (1234).to_bytes(4, "big") * 256
+
+
+@pytest.mark.parametrize("form", ["stream", "blocks"])
+def test_memory_does_not_grow_with_the_stream(form):
+    size = 48 << 20
+    shelf = Shelf(parameters=ContentParameters(pack_bytes=1 << 20, run_bytes=4 << 20))
+    block = bytearray(RANDOM.randbytes(1 << 20))
+
+    def pieces():
+        for number in range(size >> 20):
+            for at in range(0, len(block), 4096):
+                block[at : at + 4] = number.to_bytes(4, "little")
+            yield bytes(block)
+
+    with shelf.writer(discard=True) as writer:
+        tracemalloc.start()
+        try:
+            if form == "stream":
+                part = writer.write("data", pieces())
+            else:
+                part = writer.write_blocks("data", pieces(), item_size=1)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        writer.finish()
+    assert part.size_bytes == size
+    assert peak < 36 << 20
 
 
 def test_packs_in_flight_are_bounded():

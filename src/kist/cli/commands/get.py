@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -102,7 +103,7 @@ def _not_shown(selector: Selector) -> InvalidInputError:
     return InvalidInputError(
         f"{selector.name!r} is a directory, which cannot be shown here",
         kind="directory_not_shown",
-        hint="Write it with -o DIR, or list it: kist ls 'NAME@latest:'",
+        hint=f"Add -o PATH to write it, or list it: kist ls {shlex.quote(selector.name)}@latest:",
         name=selector.name,
     )
 
@@ -180,5 +181,5 @@ def _refuse_terminal(what: str) -> None:
         raise InvalidInputError(
             f"{what} would only confuse the terminal",
             kind="binary_to_terminal",
-            hint="Write it to a file with -o PATH.",
+            hint="Add -o PATH to write it to a file.",
         )
