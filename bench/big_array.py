@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.measure import GIB, MIB, alternate, median, remove
+from bench.measure import GIB, MIB, alternate, remove
 from bench.report import Figure, Result, Target, format_value
 from bench.setup import Setup
 from bench.side import Side, SideError
@@ -20,6 +20,7 @@ PEERS = {
     "icechunk, default": ("icechunk", {"compressed": True}),
     "cottoncandy": ("cottoncandy", {}),
 }
+Times = dict[str, dict[str, list[float]]]
 NOT_SYNCED = "does not sync"
 _NOTES = dict.fromkeys(
     ("numpy", "joblib", "zarr, plain", "zarr, default", "cottoncandy"), NOT_SYNCED
@@ -29,8 +30,8 @@ _NOTES = dict.fromkeys(
 def run(setup: Setup) -> Result:
     count = setup.scaled(GIB // 8, at_least=4096)
     source = setup.work / "source"
-    times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    memory: dict[str, dict[str, float]] = defaultdict(dict)
+    times: Times = defaultdict(lambda: defaultdict(list))
+    memory: Times = defaultdict(lambda: defaultdict(list))
     with ExitStack() as stack:
         machine = stack.enter_context(setup.side("plain"))
         machine.call("make_array", path=source, count=count)
@@ -46,12 +47,8 @@ def run(setup: Setup) -> Result:
         ]
         alternate(setup.runs, calls)
     _measure_memory(setup, source, count * 8, memory)
-    medians = {
-        what: {side: median(values) for side, values in sides.items()}
-        for what, sides in times.items()
-    }
     title = f"big-array: {format_value(count * 8, 'B')} of random float64"
-    return Result(title, _make_figures(medians, memory), setup.skipped)
+    return Result(title, _make_figures(times, memory), setup.skipped)
 
 
 def _start_peers(setup: Setup, stack: ExitStack) -> dict[str, tuple[Side, dict[str, bool]]]:
@@ -62,9 +59,6 @@ def _start_peers(setup: Setup, stack: ExitStack) -> dict[str, tuple[Side, dict[s
         for label, (module, options) in PEERS.items()
         if module in sides
     }
-
-
-Times = dict[str, dict[str, list[float]]]
 
 
 def _measure_plain(machine: Side, source: Path, work: Path, times: Times) -> None:
@@ -82,7 +76,7 @@ def _measure_kist(setup: Setup, kist: Side, source: Path, times: Times) -> None:
     times["sum"]["kist"].append(kist.call("get_array_and_sum", target=target))
     times["again"]["kist"].append(kist.call("get_array_again", target=target))
     with setup.side("kist") as fresh:
-        fresh.call("warm")
+        fresh.call("warm", target=setup.work / "warm")
         times["fresh"]["kist"].append(fresh.call("get_array", target=target))
     kist.call("check_array", source=source, target=target)
     times["same"]["kist"].append(kist.call("put_array", source=source, target=target))
@@ -110,39 +104,33 @@ def _make_call(
     return measure
 
 
-def _measure_memory(
-    setup: Setup, source: Path, size_bytes: int, memory: dict[str, dict[str, float]]
-) -> None:
+def _measure_memory(setup: Setup, source: Path, size_bytes: int, memory: Times) -> None:
     target = setup.work / "kist"
     for verb, what in (("peak_of_put", "put"), ("peak_of_get", "get")):
         with setup.side("kist") as kist:
             extra = kist.call(verb, source=source, target=target)
-        memory[what]["kist"] = extra - size_bytes
+        memory[what]["kist"].append(extra - size_bytes)
     remove(target)
 
 
-def _make_figures(
-    medians: dict[str, dict[str, float]], memory: dict[str, dict[str, float]]
-) -> list[Figure]:
+def _make_figures(times: Times, memory: Times) -> list[Figure]:
     return [
-        Figure("put", "s", medians["put"], "durable write", Target(1.6, "durable write"), _NOTES),
-        Figure("put again, unchanged", "s", medians["same"]),
+        Figure("put", "s", times["put"], "durable write", Target(1.6, "durable write"), _NOTES),
+        Figure("put again, unchanged", "s", times["same"]),
         Figure(
             "first get (map, verify), page cache warm",
             "s",
-            medians["get"],
+            times["get"],
             "map and hash",
             Target(1.0, "numpy"),
             {"map and hash": "BLAKE3 with all processors", "copy of the file": "into warm memory"},
         ),
-        Figure("get, then the sum of all items", "s", medians["sum"], "numpy"),
-        Figure("repeated get", "s", medians["again"], "kist", Target(0.010)),
+        Figure("get, then the sum of all items", "s", times["sum"], "numpy"),
+        Figure("repeated get", "s", times["again"], "kist", Target(0.010)),
         Figure(
             "get in a new process, verified before, with open",
             "s",
-            medians["fresh"],
-            "",
-            Target(0.010),
+            times["fresh"],
         ),
         Figure("peak memory of put, beyond the array", "B", memory["put"], "", Target(300 * MIB)),
         Figure("peak memory of get, beyond the array", "B", memory["get"], "", Target(300 * MIB)),

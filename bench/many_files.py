@@ -4,7 +4,7 @@ import random
 from collections import defaultdict
 from functools import partial
 
-from bench.measure import KIB, alternate, median, remove
+from bench.measure import KIB, alternate, remove
 from bench.report import Figure, Result, Target
 from bench.setup import Setup
 from bench.side import Side, SideError
@@ -77,23 +77,24 @@ def _measure_dvc(setup: Setup, dvc: Side, kist: Side, times: Times) -> None:
 
 
 def _make_figures(times: Times, sizes: dict[str, int], fewer: int) -> list[Figure]:
-    medians = {what: median(values) for what, values in times.items()}
-    members = {"kist": medians["next member"]}
+    members = {"kist": times["next member"]}
     put = {
-        "copy, synced": medians["synced"],
-        "copy, not synced": medians["copied"],
-        "kist": medians["put"],
+        "copy, synced": times["synced"],
+        "copy, not synced": times["copied"],
+        "kist": times["put"],
     }
     figures = [
         Figure("put the directory", "s", put, "copy, synced"),
-        Figure("put it again, unchanged", "s", {"kist": medians["put again"]}),
-        Figure("stored objects", "objects", {"kist": sizes["objects"]}, "", Target(100)),
-        Figure("bytes in the repository", "B", {"files": sizes["plain"], "kist": sizes["stored"]}),
+        Figure("put it again, unchanged", "s", {"kist": times["put again"]}),
+        Figure("stored objects", "objects", {"kist": [sizes["objects"]]}, "", Target(100)),
+        Figure(
+            "bytes in the repository", "B", {"files": [sizes["plain"]], "kist": [sizes["stored"]]}
+        ),
         Figure("one member back", "s", members, "", Target(0.005)),
-        Figure("the first member, with opening", "s", {"kist": medians["first member"]}),
+        Figure("the first member, with opening", "s", {"kist": times["first member"]}),
     ]
-    if "dvc" in medians:
-        both = {"dvc": medians["dvc"], "kist": medians["kist for dvc"]}
+    if "dvc" in times:
+        both = {"dvc": times["dvc"], "kist": times["kist for dvc"]}
         name = f"put {fewer:,} of these files, beside `dvc add`"
         figures.append(Figure(name, "s", both, "dvc", Target(0.1, "dvc")))
     return figures

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.measure import GIB, KIB, MIB
+from bench.measure import GIB, KIB, MIB, median
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Figure:
         What was done.
     unit : str
         ``"s"``, ``"B"``, or another word.
-    values : mapping of str to float
-        By side, in the order in which they are printed.
+    runs : mapping of str to sequence of float
+        By side, in the order in which they are printed: what each run gave.
     base : str
         The side that the ratios refer to: the machine itself, where there is one.
     target : Target, optional
@@ -48,10 +48,20 @@ class Figure:
 
     name: str
     unit: str
-    values: Mapping[str, float]
+    runs: Mapping[str, Sequence[float]]
     base: str = ""
     target: Target | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The median of each side."""
+        return {side: median(values) for side, values in self.runs.items()}
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The best run of each side: what a quiet machine would give."""
+        return {side: min(values) for side, values in self.runs.items()}
 
     @property
     def holds(self) -> bool | None:
@@ -122,20 +132,27 @@ def format_result(result: Result, *, judged: bool) -> Iterator[str]:
     """Return the lines of a table."""
     yield result.title
     yield "=" * len(result.title)
-    width = max((len(side) for figure in result.figures for side in figure.values), default=4)
+    width = max((len(side) for figure in result.figures for side in figure.runs), default=4)
+    yield f"{'':<{width}}  {'median':>12}  {'ratio':>8}  {'best':>12}  {'ratio':>8}"
     for figure in result.figures:
         yield ""
         yield figure.name
-        base = figure.values.get(figure.base)
-        for side, value in figure.values.items():
-            ratio = f"{value / base:8.2f} x" if base and len(figure.values) > 1 else " " * 10
+        for side in figure.runs:
             note = figure.notes.get(side, "")
             if side == "kist":
                 note = "; ".join(filter(None, (format_target(figure, judged=judged), note)))
-            line = f"  {side:<{width}}  {format_value(value, figure.unit):>12}  {ratio}  {note}"
+            best = _cells(figure, figure.best, side) if len(figure.runs[side]) > 1 else " " * 22
+            line = f"  {side:<{width}}{_cells(figure, figure.values, side)}  {best}  {note}"
             yield line.rstrip()
     for why in result.skipped:
         yield f"  skipped: {why}"
+
+
+def _cells(figure: Figure, values: Mapping[str, float], side: str) -> str:
+    """Return a value and its ratio to the base."""
+    base = values.get(figure.base)
+    ratio = f"{values[side] / base:.2f} x" if base and len(values) > 1 else ""
+    return f"{format_value(values[side], figure.unit):>12}  {ratio:>8}"
 
 
 def describe_machine() -> dict[str, str]:
@@ -167,7 +184,20 @@ def find_file_system(path: Path) -> str:
 
 def to_json(name: str, result: Result) -> dict[str, Any]:
     """Return a result as JSON values."""
-    figures = [{**asdict(figure), "holds": figure.holds} for figure in result.figures]
+    figures = [
+        {
+            "name": figure.name,
+            "unit": figure.unit,
+            "runs": {side: list(values) for side, values in figure.runs.items()},
+            "medians": figure.values,
+            "best": figure.best,
+            "base": figure.base,
+            "target": asdict(figure.target) if figure.target else None,
+            "holds": figure.holds,
+            "notes": dict(figure.notes),
+        }
+        for figure in result.figures
+    ]
     return {
         "benchmark": name,
         "title": result.title,

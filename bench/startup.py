@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from bench.measure import alternate, median, time_call
+from bench.measure import alternate, time_call
 from bench.report import Figure, Result
 from bench.setup import Setup
 from bench.side import SideError, make_environment
@@ -30,8 +30,7 @@ def run(setup: Setup) -> Result:
     times: dict[str, list[float]] = {name: [] for name in commands}
     calls = [partial(_measure, setup, command, times[name]) for name, command in commands.items()]
     alternate(2 * setup.runs, calls)
-    medians = {name: median(found) for name, found in times.items()}
-    figures = [Figure("a process from start to end", "s", medians, "python")]
+    figures = [Figure("a process from start to end", "s", times, "python")]
     return Result("startup: import and command line", figures, setup.skipped)
 
 

@@ -32,10 +32,10 @@ class KistArrays(Place):
         return self._repository.get(name)
 
 
-def warm() -> None:
+def warm(target: str) -> None:
     """Import what is imported on first use."""
-    repository = kist.init("memory://")
-    repository.put("warm", np.arange(1000.0))
+    repository = kist.init(target)
+    repository.put("warm", np.arange(10_000.0))
     repository.get("warm")
 
 

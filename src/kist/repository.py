@@ -7,11 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from kist.versions import change, edit, history, opening, publish, read
+from kist.versions import change, download, edit, history, opening, publish, read, sizes
+from kist.versions import diff as differ
+from kist.versions.download import DownloadPlan
 from kist.versions.history import LogRecord
 from kist.versions.publish import UNSET, Bump, Expect, Prerelease, PutPlan, PutRequest
+from kist.versions.sizes import Sizes
 
 if TYPE_CHECKING:
+    from kist.content.transfer import Progress
+    from kist.model.diff import Diff
     from kist.model.records import Entry, JsonValue, Version
     from kist.model.selector import Selector
     from kist.store.base import Store
@@ -270,6 +275,159 @@ class Repository:
     def local_path(self, target: str | Version | Selector) -> Path:
         """Return a plain, read-only file on this machine with the content of an entry."""
         return read.local_path(self._session, target)
+
+    def download(
+        self,
+        target: str | Version | Selector,
+        path: str | os.PathLike[str],
+        *,
+        delete_extra: bool = False,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write a file, bytes or text to a file, or a directory to a directory.
+
+        All bytes are verified, and only then `path` changes: a directory that is new
+        appears at once, in one that is there the files that differ are replaced one by
+        one. What is there already is not written again. An interrupted download goes on
+        where it stopped: it grows in a directory ``.NAME.kist-part`` beside `path`.
+
+        Parameters
+        ----------
+        target : str, Version or Selector
+            What to write; a directory inside a version is ``"name@latest:directory"``.
+        path : path
+            The file or directory itself, not where to put it.
+        delete_extra : bool
+            Remove what the version does not have; otherwise it is left alone.
+        progress : callable, optional
+            Called with the bytes done, and in all.
+
+        Returns
+        -------
+        Path
+            `path`.
+
+        Raises
+        ------
+        AlreadyExistsError
+            If a directory stands where a file should be, or something is in the way.
+        UnsupportedValueError
+            If it is a value that is no file, such as an array.
+        FormatError, InvalidInputError
+            If a path or link leads out of the directory (kind ``"path_escapes"``), or the
+            file system cannot hold a name (``"path_unsupported"``).
+        IntegrityError
+            If stored bytes are damaged.
+
+        Examples
+        --------
+        >>> import kist, tempfile
+        >>> repo = kist.init("memory://")
+        >>> version = repo.put("notes", "first line")
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     repo.download("notes", f"{place}/notes.txt").read_text()
+        'first line'
+        """
+        return download.download(
+            self._session, target, path, delete_extra=delete_extra, progress=progress
+        )
+
+    def plan_download(
+        self,
+        target: str | Version | Selector,
+        path: str | os.PathLike[str],
+        *,
+        delete_extra: bool = False,
+    ) -> DownloadPlan:
+        """Say what `download` would do with the same arguments; change nothing."""
+        return download.plan_download(self._session, target, path, delete_extra=delete_extra)
+
+    def sizes(self, target: str | Version | Selector) -> Sizes:
+        """Return what a version weighs: plain, stored, and shared with the version before.
+
+        Examples
+        --------
+        >>> import kist
+        >>> repo = kist.init("memory://")
+        >>> version = repo.put("zeros", bytes(100_000))
+        >>> sizes = repo.sizes("zeros")
+        >>> sizes.whole_bytes, sizes.stored_bytes < 1000, sizes.shared_bytes_with_previous
+        (100000, True, 0)
+        """
+        return sizes.measure(self._session, target)
+
+    def diff(
+        self, old: str | Version | Selector, new: str | Version | Selector | None = None
+    ) -> Diff:
+        """Say which entries differ between two versions; costs as much as what differs.
+
+        Parameters
+        ----------
+        old : str, Version or Selector
+            The version before. A plain name, without `new`: its last change.
+        new : str, Version or Selector, optional
+            The version now; without it the latest of the same name.
+
+        Examples
+        --------
+        >>> import kist
+        >>> repo = kist.init("memory://")
+        >>> first = repo.put("limits", {"low": 1})
+        >>> second = repo.put("limits", {"low": 2})
+        >>> [(change.kind, change.path) for change in repo.diff("limits").changes]
+        [('changed', '')]
+        """
+        return differ.diff(self._session, old, new)
+
+    def iter_text_diff(
+        self,
+        old: str | Version | Selector,
+        new: str | Version | Selector | None = None,
+        *,
+        path: str = "",
+        context_lines: int = 3,
+    ) -> Iterator[str]:
+        """Compare one entry of two versions line by line.
+
+        Files, bytes and text are compared as UTF-8 text, plain Python values as Python
+        writes them.
+
+        Parameters
+        ----------
+        old, new
+            As for `diff`.
+        path : str
+            The entry, below those that `old` and `new` point to; empty for the value itself.
+        context_lines : int
+            Lines to show around a change.
+
+        Returns
+        -------
+        iterator of str
+            Lines of a unified diff; none if nothing differs.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no text (kind ``"not_text"``), or too much (``"text_too_large"``).
+
+        Examples
+        --------
+        >>> import kist
+        >>> repo = kist.init("memory://")
+        >>> first = repo.put("limits", {"low": 1})
+        >>> second = repo.put("limits", {"low": 2})
+        >>> for line in repo.iter_text_diff("limits"):
+        ...     print(line)
+        --- limits@0.0.1
+        +++ limits@0.0.2
+        @@ -1 +1 @@
+        -{'low': 1}
+        +{'low': 2}
+        """
+        return differ.iter_text_diff(
+            self._session, old, new, path=path, context_lines=context_lines
+        )
 
     def __contains__(self, name: object) -> bool:
         """Say whether there is such a name, or version."""

@@ -17,13 +17,13 @@ def test_the_benchmark_runs_at_a_tiny_scale(name: str, capsys: pytest.CaptureFix
     report = json.loads(Path("out.json").read_text(encoding="utf-8"))
     (result,) = report["results"]
     assert result["skipped"] == []
-    assert all(figure["values"] for figure in result["figures"])
+    assert all(figure["runs"] for figure in result["figures"])
     assert result["title"] in capsys.readouterr().out
     assert list(Path("work").iterdir()) == []
 
 
 def _judge(value: float, other: float, target: Target) -> bool | None:
-    return Figure("f", "s", {"kist": value, "other": other}, "other", target).holds
+    return Figure("f", "s", {"kist": [value], "other": [other]}, "other", target).holds
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_target_is_a_bound_for_the_value_or_for_a_ratio(
 
 
 def test_a_missed_target_is_shown_unless_the_scale_is_not_the_real_one() -> None:
-    figure = Figure("put", "s", {"plain": 1.0, "kist": 2.0}, "plain", Target(1.6, "plain"))
+    figure = Figure("put", "s", {"plain": [1.0], "kist": [2.0, 2.0]}, "plain", Target(1.6, "plain"))
     result = Result("title", [figure])
     assert any("MISSED" in line for line in format_result(result, judged=True))
     assert not any("MISSED" in line for line in format_result(result, judged=False))

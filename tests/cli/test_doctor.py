@@ -20,7 +20,7 @@ def test_a_healthy_repository(run, repo, here):
     data = run("doctor", "--json").json
     assert data["ok"] is True
     found = findings(run("doctor", "--json"))
-    assert "because of" in found["chosen"]["value"]
+    assert "nearest .kist" in found["chosen"]["value"]
     assert "create" in found["store"]["value"]
     assert found["writable"]["value"] == "yes"
     assert f"click {click_version()}" in found["packages"]["value"]

@@ -119,6 +119,20 @@ def test_damaged_content_is_never_shown(run, repo, here):
     assert [path.name for path in here.iterdir()] == [".kist"]
 
 
+def test_a_damaged_directory_leaves_nothing_behind(run, repo, here):
+    (here / "d").mkdir()
+    for name in "abc":
+        (here / "d" / name).write_bytes(os.urandom(100_000))
+    repo.put("d", here / "d")
+    for path in (here / ".kist" / "packs").iterdir():
+        data = bytearray(path.read_bytes())
+        data[250_000] ^= 1
+        path.chmod(0o644)
+        path.write_bytes(data)
+    run("get", "d", "-o", "out", code=9)
+    assert sorted(path.name for path in here.iterdir()) == [".kist", "d"]
+
+
 def drop_capabilities():
     """Make root a user like others: permissions hold."""
     libc = ctypes.CDLL(None)

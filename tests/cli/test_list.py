@@ -194,3 +194,9 @@ def test_text_of_others_does_nothing_to_the_terminal(run, repo):
         shown = run(*command).stdout
         assert "\x1b" not in shown
         assert "\x9b" not in shown
+
+
+def test_a_deleted_name_says_how_to_bring_it_back(run, repo):
+    repo.put("a", "x")
+    repo.delete("a")
+    assert "kist restore a" in run("ls", "a", code=3).stderr

@@ -1,3 +1,4 @@
+import shlex
 import sys
 from importlib.metadata import EntryPoint
 
@@ -39,6 +40,37 @@ def test_help_of_a_command(run, name):
     assert "Common options:" in shown
     assert "--json" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def list_commands(ctx=None, command=cli):
+    ctx = click.Context(command, ctx)
+    for name in command.list_commands(ctx):
+        inner = command.get_command(ctx, name)
+        yield inner
+        if isinstance(inner, click.Group):
+            yield from list_commands(ctx, inner)
+
+
+def iter_examples():
+    for command in list_commands():
+        lines = [line for line in (command.help or "").splitlines() if line.startswith("  ")]
+        for part in " | ".join(lines).split(" | "):
+            words = shlex.split(part, comments=True)
+            if words[:1] == ["kist"]:
+                yield words[1:]
+
+
+@pytest.mark.parametrize("words", [*iter_examples()], ids=" ".join)
+def test_examples_in_the_help_are_right_usage(words):
+    command, name = cli, "kist"
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name, *words = words
+        command = command.get_command(click.Context(command), name)
+    command.make_context(name, words)
+
+
+def test_lines_of_examples_stay_as_they_are(run):
+    assert "\n    kist put plots figures/  " in run("put", "--help").stdout
 
 
 @pytest.mark.parametrize("name", ["metadata set", "config set"])
@@ -87,6 +119,14 @@ def test_other_contexts_are_named_in_output(run, repo):
     repo.put("trial//a", "1")
     assert run("show", "trial//a", "--json").json["selector"] == "trial//a@0.0.1"
     assert run("--context", "trial", "show", "a", "--json").json["selector"] == "a@0.0.1"
+
+
+def test_the_own_repository_is_announced_when_it_is_made(run, isolated):
+    result = run("put", "a", "--text", "x")
+    assert "your own repository" in result.stderr
+    assert str(isolated) in result.stderr
+    assert run("ls", "--json").json[0]["name"] == "a"
+    assert run("ls").stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -69,6 +70,32 @@ def test_a_reader_that_goes_away_is_no_error(repo, here, command):
     os.close(write)
     assert done.stderr == b""
     assert done.returncode == 141
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device here")
+def test_a_full_disk_behind_stdout(repo, here):
+    (here / "f").write_bytes(bytes(100))
+    repo.put("f", here / "f")
+    for command in (["cat", "f"], ["ls"], ["ls", "--json"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [*KIST, *command], stdout=full, stderr=subprocess.PIPE, check=False
+            )
+        assert done.returncode == 11
+        assert b"Exception" not in done.stderr
+        if "--json" not in command:
+            assert b"no space left" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other shells there")
+def test_closed_streams(repo):
+    repo.put("a", "x")
+    kist = shlex.join(KIST)
+    for command, code in ((f"{kist} ls >&- 2>&-", 0), (f"{kist} put b - <&-", 2)):
+        done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+        assert done.returncode == code
+        assert b"Traceback" not in done.stderr
+    assert repo.names() == ["a"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="other signals there")
@@ -153,3 +180,23 @@ def test_errors_on_a_terminal(repo):
     assert code == 3
     assert shown.startswith("\x1b[1merror:\x1b[0m no") or "error:" in shown
     assert "Traceback" not in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other terminals there")
+def test_progress_is_shown_on_a_terminal_and_taken_away(repo):
+    pty = pytest.importorskip("pty")
+    main, side = pty.openpty()
+    with subprocess.Popen(
+        [*KIST, "put", "a", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=side
+    ) as process:
+        os.close(side)
+        for _ in range(12):
+            process.stdin.write(b"x" * 1_500_000)
+            process.stdin.flush()
+            time.sleep(0.1)
+        process.stdin.close()
+        assert process.stdout.read() == b"a@0.0.1  18.0 MB  new\n"
+    shown = os.read(main, 65536).decode()
+    os.close(main)
+    assert " MB/s" in shown
+    assert shown.endswith("\r\x1b[K")

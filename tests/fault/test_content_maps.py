@@ -21,6 +21,11 @@ NOISE = random.Random(1).randbytes(200_000)
 SECOND = 1_000_000_000
 
 
+@pytest.fixture(autouse=True)
+def _remember_short_runs_too(monkeypatch):
+    monkeypatch.setattr("kist.content.maps._REMEMBERED_BYTES", 0)
+
+
 @pytest.fixture
 def shelf(tmp_path):
     return Shelf(DirectoryStore(tmp_path / "store"))
@@ -187,6 +192,18 @@ def test_a_run_is_verified_once_and_by_other_processes_never(tmp_path, count_has
     other.reader._locator = shelf.locator
     assert other.reader.map_part(part) == NOISE
     assert sum(count_hashing) == len(NOISE)
+
+
+def test_a_short_run_is_verified_every_time(tmp_path, count_hashing, monkeypatch):
+    monkeypatch.setattr("kist.content.maps._REMEMBERED_BYTES", len(NOISE) + 1)
+    shelf = Shelf(
+        DirectoryStore(tmp_path / "store"), verified=VerifiedRuns(tmp_path / "cache", now=Clock())
+    )
+    part = _put(shelf, NOISE)
+    for _ in range(2):
+        assert shelf.reader.map_part(part) == NOISE
+    assert sum(count_hashing) == 2 * len(NOISE)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_fresh_file_is_verified_again(tmp_path, count_hashing):

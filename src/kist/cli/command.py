@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -13,9 +14,12 @@ from kist.cli.errors import usage_error
 from kist.errors import NotFoundError
 
 AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Any])
-FLAGS = {
+HELP = {
     "json": "Print one JSON document and nothing else, errors too.",
     "quiet": "Print nothing but what is asked for.",
+    "directory": "Work as if started in this directory.",
+    "repo": "Directory or URL of the repository.",
+    "context": "The context that plain selectors mean.",
 }
 
 
@@ -50,44 +54,18 @@ class CommonOption(click.Option):
 
 def common_options() -> list[click.Parameter]:
     """Return the options that every command takes."""
-    flags: list[click.Parameter] = [
-        CommonOption(
-            [f"--{name}", *(["-q"] if name == "quiet" else [])],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_set_flag,
-            help=text,
-        )
-        for name, text in FLAGS.items()
-    ]
     return [
-        *flags,
-        CommonOption(
-            ["-C", "directory"],
-            metavar="DIR",
-            is_eager=True,
-            expose_value=False,
-            callback=_change_directory,
-            help="Work as if started in this directory.",
-        ),
-        CommonOption(
-            ["--repo"],
-            metavar="PLACE",
-            is_eager=True,
-            expose_value=False,
-            callback=_set_text,
-            help="Directory or URL of the repository.",
-        ),
-        CommonOption(
-            ["--context"],
-            metavar="NAME",
-            is_eager=True,
-            expose_value=False,
-            callback=_set_text,
-            help="The context that plain selectors mean.",
-        ),
+        _common(["--json"], _set, is_flag=True, help=HELP["json"]),
+        _common(["-q", "--quiet"], _set, is_flag=True, help=HELP["quiet"]),
+        _common(["-C", "directory"], _change_directory, metavar="DIR", help=HELP["directory"]),
+        _common(["--repo"], _set, metavar="PLACE", help=HELP["repo"]),
+        _common(["--context"], _set, metavar="NAME", help=HELP["context"]),
     ]
+
+
+def _common(names: list[str], callback: Callable[..., None], **settings: Any) -> CommonOption:
+    # Eager, so that errors in the other options already come out as asked for.
+    return CommonOption(names, callback=callback, is_eager=True, expose_value=False, **settings)
 
 
 def dry_run_option(command: AnyCallable) -> AnyCallable:
@@ -105,7 +83,7 @@ def write_options(
     own: list[tuple[str, str]] = []
     common: list[tuple[str, str]] = []
     for param in command.get_params(ctx):
-        record = param.get_help_record(ctx)
+        record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None:
             is_common = isinstance(param, CommonOption) or param.name == "help"
             (common if is_common else own).append(record)
@@ -118,7 +96,9 @@ def write_options(
 def _complete(settings: dict[str, Any]) -> dict[str, Any]:
     """Add the common options, and keep the lines of the examples as they are."""
     params = [*(settings.get("params") or []), *common_options()]
-    text = (settings.get("help") or "").replace("\n\nFor example:", "\n\n\b\nFor example:")
+    text = inspect.cleandoc(settings.get("help") or "").replace(
+        "\n\nFor example:", "\n\n\b\nFor example:"
+    )
     return {**settings, "params": params, "help": text}
 
 
@@ -153,13 +133,9 @@ def _get_app(ctx: click.Context) -> App:
     return ctx.ensure_object(App)
 
 
-def _set_flag(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    # What stands before the command must not be undone by what is not there behind it.
     if value:
-        setattr(_get_app(ctx), str(param.name), True)
-
-
-def _set_text(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    if value is not None:
         setattr(_get_app(ctx), str(param.name), value)
 
 

@@ -77,7 +77,7 @@ def check_installation() -> Iterator[Finding]:
     """Say which programs are at work."""
     yield Finding("kist", f"{__version__} in {Path(__file__).parents[1]}")
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    yield Finding("python", f"{python} on {platform.platform(terse=True)}, {platform.machine()}")
+    yield Finding("python", f"{python} on {platform.platform(terse=True)}")
     needed, optional = list_requirements()
     versions = {name: _find_version(name) for name in [*needed, *optional]}
     shown = [f"{name} {version}" for name, version in versions.items() if version]
@@ -132,22 +132,22 @@ def check_repository(app: App, settings: Settings) -> Iterator[Finding]:
     """Say which repository it is and whether it can be used."""
     origin = settings.origins["repository"]
     shown = mask(show_place(settings.repository))
-    reasons = {
-        "argument": "because of --repo",
-        "environment": f"because of {origin.place}",
-        "project": f"because of {origin.place}",
-        "user": f"because of {origin.place}",
-        "default": "the user's own; there is no --repo, no KIST_REPO and no .kist above",
-    }
+    reason = f"because of {origin.place}"
+    if origin.source == "argument":
+        reason = "because of --repo"
+    elif origin.source == "default":
+        reason = "your own, for want of --repo, KIST_REPO and a .kist directory here or above"
+    elif origin.place == settings.repository:
+        reason = "the nearest .kist directory, from here upwards"
     yield Finding("repository", shown)
-    yield Finding("chosen", reasons[origin.source])
+    yield Finding("chosen", reason)
     if origin.source == "default" and not Path(settings.repository).exists():
         yield Finding("state", "not there yet; the first use makes it")
         return
     try:
         repository = app.open_repository()
     except KistError as error:
-        yield _failed("state", error)
+        yield Finding("state", "cannot be opened", error.message, error.hint or "")
         return
     yield Finding("id", repository.id)
     yield Finding("context", f"{repository.context} ({settings.origins['context']})")

@@ -21,7 +21,7 @@ from kist.cli.errors import (
     usage_error,
     wants_json,
 )
-from kist.errors import ConfigError, MissingExtraError, did_you_mean
+from kist.errors import ConfigError, KistError, MissingExtraError, did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -166,9 +166,13 @@ cli = Root(
 
 def main() -> int:
     """Run the command line of this process; return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal cannot show must not stop a listing.
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by whoever started us: nobody wants to read.
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif hasattr(stream, "reconfigure"):
+            # A name that the terminal cannot show must not stop a listing.
             stream.reconfigure(errors="backslashreplace")
     return run(sys.argv[1:])
 
@@ -185,13 +189,17 @@ def run(args: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 -- people get a sentence, not a traceback
-        known = explain(error)
-        try:
-            print_error(known, as_json=app.json or wants_json(args))
-        except BrokenPipeError:
-            _silence_stdout()
-        return known.exit_code
+        return _report(explain(error), as_json=app.json or wants_json(args))
     return code
+
+
+def _report(error: KistError, *, as_json: bool) -> int:
+    try:
+        print_error(error, as_json=as_json)
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
+    return error.exit_code
 
 
 def _invoke(args: list[str], app: App) -> int:

@@ -46,6 +46,12 @@ not read; all others with `value`, their text (`datetime`, `Decimal`, `complex`,
 """
 
 
+_MEANINGS = {
+    errors.KistError: "Anything else, or what 'kist doctor' found.",
+    errors.InvalidInputError: "Wrong usage; a name, number, selector or value that breaks a rule.",
+}
+
+
 def format_reference() -> str:
     """Return the whole page."""
     parts = [_START, "\n".join(_index()), "## Common options\n"]
@@ -110,8 +116,7 @@ def _exit_codes() -> Iterator[str]:
     kinds = [one for one in found if isinstance(one, type) and issubclass(one, errors.KistError)]
     for kind in sorted(kinds, key=lambda one: one.exit_code):
         first = (kind.__doc__ or "").strip().partition("\n")[0]
-        text = "Anything else, or what 'kist doctor' found." if kind is errors.KistError else first
-        yield f"| {kind.exit_code} | {text} |"
+        yield f"| {kind.exit_code} | {_MEANINGS.get(kind, first)} |"
     yield f"| {INTERRUPTED} | Interrupted. |"
     yield f"| {BROKEN_PIPE} | Whoever read the output went away. |"
 

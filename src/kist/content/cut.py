@@ -42,8 +42,8 @@ class CutParameters:
     def __post_init__(self) -> None:
         if not (self.is_fixed or self._is_possible()):
             raise InvalidInputError(
-                f"Streams cannot be cut into chunks of {self.min_bytes} to {self.max_bytes} "
-                f"bytes with a mean of {self.mean_bytes}.",
+                f"streams cannot be cut into chunks of {self.min_bytes} to {self.max_bytes} "
+                f"bytes with a mean of {self.mean_bytes}",
                 kind="cut_invalid",
                 hint="The mean is at least twice the smallest; 64 bytes to 16 MiB.",
             )

@@ -148,7 +148,7 @@ def decode_chunk(
         plain = unshuffle(_decompress(stored, size_bytes, key), parameter)
     else:
         raise FormatError(
-            f"A chunk in {key} has the unknown encoding {encoding} with parameter {parameter}.",
+            f"a chunk in {key} has the unknown encoding {encoding} with parameter {parameter}",
             kind="encoding_unknown",
             hint="Use a newer kist.",
             key=key,

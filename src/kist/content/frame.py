@@ -79,8 +79,8 @@ def parse_header(data: bytes | memoryview, kind: Kind, *, key: str) -> Header:
     _, found, form, flags, number = _HEADER.unpack_from(data)
     if form > FORMAT or flags:
         raise FormatError(
-            f"The object {key} has format {form} with flags {flags}; this kist knows "
-            f"format {FORMAT} without flags.",
+            f"the object {key} has format {form} with flags {flags}; this kist knows "
+            f"format {FORMAT} without flags",
             kind="format_newer",
             hint="Use a newer kist.",
             key=key,
@@ -89,7 +89,7 @@ def parse_header(data: bytes | memoryview, kind: Kind, *, key: str) -> Header:
         )
     if found != kind:
         raise IntegrityError(
-            f"The object {key} is of kind {found} where one of kind {int(kind)} is needed.",
+            f"the object {key} is of kind {found} where one of kind {int(kind)} is needed",
             kind="object_misplaced",
             hint="An object was moved or replaced by hand: restore it from a copy.",
             key=key,

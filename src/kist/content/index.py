@@ -114,7 +114,7 @@ class IndexRun:
         place, raw = self._packs[number] if number < len(self._packs) else (None, b"")
         if place is None:
             raise FormatError(
-                f"An index run in {self._key} places a chunk where this kist knows no place.",
+                f"an index run in {self._key} places a chunk where this kist knows no place",
                 kind="place_unknown",
                 hint="Use a newer kist.",
                 key=self._key,

@@ -77,16 +77,16 @@ def mapped_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFoundError(f"There is no file {str(path)!r}.", path=str(path)) from error
+        raise NotFoundError(f"there is no file {str(path)!r}", path=str(path)) from error
     except PermissionError as error:
         raise PermissionDeniedError(
-            f"The file {str(path)!r} may not be read.",
+            f"the file {str(path)!r} may not be read",
             hint="Ask its owner for the right to read it.",
             path=str(path),
         ) from error
     except OSError as error:
         raise StoreError(
-            f"The file {str(path)!r} cannot be read: {error.strerror or error}.",
+            f"the file {str(path)!r} cannot be read: {error.strerror or error}",
             retryable=error.errno in (errno.EINTR, errno.EAGAIN, errno.ESTALE),
             path=str(path),
         ) from error

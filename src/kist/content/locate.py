@@ -97,7 +97,7 @@ class Locator:
         location = self.find(digest)
         if location is None:
             raise IntegrityError(
-                f"Nothing says where the chunk {digest.hex()[:16]} is stored.",
+                f"nothing says where the chunk {digest.hex()[:16]} is stored",
                 kind="chunk_missing",
                 hint="Run 'kist verify' to see what depends on it.",
                 digest=digest,

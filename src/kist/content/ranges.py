@@ -51,7 +51,7 @@ def check_range(part: Part, start: int, stop: int | None) -> int:
     end = part.size_bytes if stop is None else stop
     if not 0 <= start <= end <= part.size_bytes:
         raise InvalidInputError(
-            f"Bytes {start} to {end} do not lie in the {part.size_bytes} bytes that are kept.",
+            f"bytes {start} to {end} do not lie in the {part.size_bytes} bytes that are kept",
             kind="range_invalid",
             hint=f"Ask for bytes between 0 and {part.size_bytes}.",
             start=start,
@@ -78,7 +78,7 @@ def chunk_ends(part: Part) -> list[int]:
 def part_damaged(part: Part, size_bytes: int) -> IntegrityError:
     """Return the error for a part whose content has another size than it says."""
     return IntegrityError(
-        f"The part {part.name!r} has {size_bytes} bytes instead of {part.size_bytes}.",
+        f"the part {part.name!r} has {size_bytes} bytes instead of {part.size_bytes}",
         kind="part_damaged",
         hint="Run 'kist verify' to see what depends on it.",
         part=part.name,

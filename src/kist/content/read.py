@@ -137,7 +137,7 @@ class ContentReader:
             return
         if view.readonly:
             raise InvalidInputError(
-                "The buffer to read into cannot be written to.",
+                "the buffer to read into cannot be written to",
                 kind="target_readonly",
                 hint="Pass a bytearray, or a writable view.",
             )

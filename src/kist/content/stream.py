@@ -29,7 +29,7 @@ def as_view(data: object) -> memoryview:
     """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise UnsupportedValueError(
-            f"Content consists of bytes, not of {type(data).__name__}.",
+            f"content consists of bytes, not of {type(data).__name__}",
             kind="content_type",
             hint="Encode text, or open the file in binary mode.",
             type=type(data).__name__,
@@ -39,7 +39,7 @@ def as_view(data: object) -> memoryview:
         return memoryview(b"")
     if not view.c_contiguous:
         raise InvalidInputError(
-            "The bytes of the buffer do not lie next to each other.",
+            "the bytes of the buffer do not lie next to each other",
             kind="buffer_not_contiguous",
             hint="Pass a contiguous copy.",
         )
@@ -120,7 +120,7 @@ class ByteStream:
 
 def _unreadable(reason: str) -> InvalidInputError:
     return InvalidInputError(
-        f"The file cannot be read: {reason}.",
+        f"the file cannot be read: {reason}",
         kind="file_unreadable",
         hint="Open it for reading, in binary mode, and blocking.",
     )

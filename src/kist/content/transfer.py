@@ -69,7 +69,7 @@ class CancelToken:
             With kind ``"cancelled"``.
         """
         if self._event.is_set():
-            raise KistError("The transfer was cancelled.", kind="cancelled")
+            raise KistError("the transfer was cancelled", kind="cancelled")
 
 
 class Meter:

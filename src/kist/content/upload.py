@@ -188,7 +188,7 @@ class PackSink:
         """Fail again if a pack failed before, so that nothing refers to it."""
         if self._is_lost:
             raise StoreError(
-                "A part of this content could not be stored before.",
+                "a part of this content could not be stored before",
                 kind="pack_lost",
                 hint="Write all of it again.",
             )

@@ -432,4 +432,4 @@ class ContentWriter:
 
     def _check_open(self) -> None:
         if self._is_done:
-            raise InternalError("A content writer is used after its end.", kind="writer_closed")
+            raise InternalError("a content writer is used after its end", kind="writer_closed")

@@ -125,9 +125,9 @@ def _read_lines(source: EntrySource) -> list[str]:
             size_bytes=entry.size_bytes,
         )
     if entry.codec == "literal":
-        text = pformat(get_codec("literal").decode(source), width=_LITERAL_COLUMNS)
+        text = pformat(get_codec("literal").decode(source), width=_LITERAL_COLUMNS) + "\n"
     elif entry.codec == "link":
-        text = f"link to {entry.params.get('target')}"
+        text = f"link to {entry.params.get('target')}\n"
     elif entry.codec in BYTE_CODECS:
         text = _decode_text(entry, source.read(BYTE_CODECS[entry.codec]))
     else:

@@ -167,7 +167,7 @@ def mapped_errors(path: str) -> Iterator[None]:
         name = error.filename
         shown = quote(os.fsdecode(name) if isinstance(name, str | bytes) else path, limit=200)
         reason = (error.strerror or str(error)).lower()
-        message = f"{shown} cannot be used: {reason}."
+        message = f"{shown} cannot be used: {reason}"
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise PermissionDeniedError(
                 message, hint="Get access to it, or choose another place.", path=path

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from kist.errors import InvalidInputError, quote
 
 _WINDOWS_CHARS = re.compile(r'[<>:"\\|?*\x00-\x1f]')
-_WINDOWS_WORDS = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?", re.I)
+_WINDOWS_WORDS = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?", re.IGNORECASE
+)
 _PROBE = "Kist-\u00e9-"
 
 
@@ -111,9 +113,9 @@ def _check_collision(path: str, places: dict[str, str], rules: NameRules) -> Non
 
 def _refuse(path: str, reason: str) -> InvalidInputError:
     return InvalidInputError(
-        f"The entry {quote(path, limit=200)} {reason}.",
+        f"the entry {quote(path, limit=200)} {reason}",
         kind="path_unsupported",
-        hint="Download to another file system, or single entries with a selector NAME@VERSION:PATH.",
+        hint="Download to another file system, or single entries: NAME@VERSION:PATH.",
         path=path.encode("utf-8", "backslashreplace").decode(),
     )
 

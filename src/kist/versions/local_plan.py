@@ -82,7 +82,7 @@ def find_target(path: str | os.PathLike[str]) -> str:
     text = os.fsdecode(path)
     if not text or "\0" in text:
         raise InvalidInputError(
-            f"{quote(text, limit=200)} is no path.",
+            f"{quote(text, limit=200)} is no path",
             kind="path_invalid",
             hint="Name the file or directory to write.",
             path=text,
@@ -98,7 +98,7 @@ def _check_kind(target: str, item: LocalItem | None, *, is_directory: bool) -> N
     if item.kind == "directory":
         hint = f"Name a path in it: {os.path.join(target, 'NAME')}."
     raise AlreadyExistsError(
-        f"{quote(target, limit=200)} is there already and is no {wanted}.",
+        f"{quote(target, limit=200)} is there already and is no {wanted}",
         kind="path_exists",
         hint=hint,
         path=target,
@@ -116,7 +116,7 @@ def _compare(work: Work, members: Iterable[Member], local: Mapping[str, LocalIte
     alike: list[Member] = []
     for member in members:
         item = local.get(member.path)
-        if item is None or not _looks_like(item, member):
+        if item is None or not looks_like(item, member):
             work.write.append(member)
         elif member.part:
             alike.append(member)
@@ -132,7 +132,7 @@ def _compare(work: Work, members: Iterable[Member], local: Mapping[str, LocalIte
             work.unchanged += 1
 
 
-def _looks_like(item: LocalItem, member: Member) -> bool:
+def looks_like(item: LocalItem, member: Member) -> bool:
     """Say whether an item is, or a file may be, what a member says."""
     if member.part:
         return item.kind == "file" and item.size_bytes == member.part.size_bytes
@@ -150,7 +150,7 @@ def _plan_removal(
 ) -> None:
     """Find what is in the way of members, and what the version does not have."""
     wanted = {member.path: member for member in members}
-    parents = _list_parents(wanted)
+    parents = list_parents(wanted)
     for path in sorted(local):
         item, member = local[path], wanted.get(path)
         if path in parents or (member and not member.part and member.target is None):
@@ -164,7 +164,7 @@ def _plan_removal(
     if work.obstacles and not delete_extra:
         shown = ", ".join(quote(path, limit=100) for path in work.obstacles[:_MAX_SHOWN])
         raise AlreadyExistsError(
-            f"In {quote(work.target, limit=200)} something is in the way: {shown}.",
+            f"in {quote(work.target, limit=200)} something is in the way: {shown}",
             kind="path_in_the_way",
             hint="Move it away, or remove all that the version does not have with"
             " delete_extra=True (--delete-extra).",
@@ -175,7 +175,8 @@ def _plan_removal(
     work.extras = [path for path in _topmost(work.extras) if not _is_below(path, gone)]
 
 
-def _list_parents(paths: Iterable[str]) -> set[str]:
+def list_parents(paths: Iterable[str]) -> set[str]:
+    """Return all directories that paths lie in, but for the top."""
     parents: set[str] = set()
     for path in paths:
         parent = path.rpartition("/")[0]

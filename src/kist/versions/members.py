@@ -68,7 +68,7 @@ def check_members(members: Collection[Member], *, is_whole: bool = True) -> None
     """
     leaves = {member.path for member in members if member.part or member.target is not None}
     if len({member.path for member in members}) != len(members):
-        raise FormatError("A path occurs twice in this version.", kind="path_repeated")
+        raise FormatError("a path occurs twice in this version", kind="path_repeated")
     parents: set[str] = set()
     for member in members:
         _check_path(member.path)
@@ -86,7 +86,7 @@ def _make_member(entry: Entry, path: str) -> Member:
         part = entry.part(BYTE_CODECS[entry.codec])
         if part is None:
             raise FormatError(
-                f"The file {quote(path, limit=200)} has no content.",
+                f"the file {quote(path, limit=200)} has no content",
                 kind="part_missing",
                 hint="Use the kist that wrote it, or a newer one.",
                 entry=path,
@@ -143,7 +143,7 @@ def _no_file(entry: Entry) -> KistError:
         "link": "Download the directory that holds it, or what it leads to.",
     }.get(entry.codec, "Read it with get().")
     return UnsupportedValueError(
-        f"{where} is of codec {entry.codec!r}, which is no file.",
+        f"{where} is of codec {entry.codec!r}, which is no file",
         kind="not_a_file",
         hint=hint,
         codec=entry.codec,

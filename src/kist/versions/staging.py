@@ -107,7 +107,7 @@ class PartDirectory:
         own = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
         if not (stat.S_ISDIR(status.st_mode) and own):
             raise AlreadyExistsError(
-                f"{quote(self.path, limit=200)}, where the download would grow, is not ours.",
+                f"{quote(self.path, limit=200)}, where the download would grow, is not ours",
                 kind="path_exists",
                 hint="Move it away, or download to another place.",
                 path=self.path,
@@ -125,7 +125,7 @@ class PartDirectory:
         except BlockingIOError:
             os.close(descriptor)
             raise ConflictError(
-                f"Another download to {quote(self._target, limit=200)} is under way.",
+                f"another download to {quote(self._target, limit=200)} is under way",
                 kind="download_running",
                 hint="Wait for it, or download to another place.",
                 path=self._target,

@@ -12,7 +12,6 @@ from kist.cli.app import App, terminal_width
 from kist.cli.command import Command
 from kist.cli.records import VERSION_HEADER, entry_to_json, pin, version_row, version_to_json
 from kist.cli.render import clean, format_age, format_count, format_size, format_table
-from kist.errors import NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     from kist.model.records import Entry, Version
@@ -46,15 +45,11 @@ def ls_command(app: App, what: str, *, long: bool, recursive: bool) -> None:
 def _list_names(app: App, repository: Repository, prefix: str, *, long: bool) -> None:
     names = repository.names(prefix)
     if prefix and not names:
-        raise NotFoundError(
-            f"there is no name {prefix!r}, and none below it",
-            kind="name_missing",
-            hint=did_you_mean(prefix, repository.names()) or "List all names with 'kist ls'.",
-            name=prefix,
-        )
+        # Says whether it was deleted, or which name was meant.
+        repository.version(prefix)
     versions = [repository.version(_escape(name)) for name in names]
     if not versions:
-        app.note("There are no names yet. Keep something: kist put NAME PATH")
+        app.note("There are no names here. Keep something: kist put NAME PATH")
     app.answer(
         [version_to_json(version, repository) for version in versions],
         lambda: _format_long(versions, repository) if long else _format_names(versions),

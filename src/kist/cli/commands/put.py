@@ -141,7 +141,9 @@ def _find_given(name: str, paths: tuple[str, ...], text: str | None) -> Given:
     if len(paths) > 1:
         raise _many_paths(name, paths)
     if paths[0] == STDIN:
-        if sys.stdin is not None and sys.stdin.isatty():
+        if sys.stdin is None:
+            raise usage_error("there is no stdin", hint="Give a PATH, or --text TEXT.")
+        if sys.stdin.isatty():
             click.echo("reading from the terminal; Ctrl-D ends it", err=True)
         return Given()
     if not os.path.lexists(paths[0]) and os.path.lexists(name):
