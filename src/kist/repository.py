@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from kist.versions.download import DownloadPlan
 from kist.versions.history import LogRecord
 from kist.versions.publish import UNSET, Bump, Expect, Prerelease, PutPlan, PutRequest
 from kist.versions.sizes import Sizes
+from kist.versions.verify import verify
 
 if TYPE_CHECKING:
     from kist.content.transfer import Progress
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from kist.model.records import Entry, JsonValue, Version
     from kist.model.selector import Selector
     from kist.store.base import Store
+    from kist.versions.damage import VerifyReport
     from kist.versions.session import Session
 
 Target = "str | Version | Selector"
@@ -428,6 +431,68 @@ class Repository:
         return differ.iter_text_diff(
             self._session, old, new, path=path, context_lines=context_lines
         )
+
+    def as_of(self, when: int | str | datetime) -> Repository:
+        """Return a read-only view of everything as it was known at a time.
+
+        Parameters
+        ----------
+        when : datetime, str or int
+            A time (local if it names no zone), as text in ISO 8601, or the number of an
+            entry of the log.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no time.
+        NotFoundError
+            If the log has no such entry.
+
+        Examples
+        --------
+        >>> import kist
+        >>> repo = kist.init("memory://")
+        >>> for value in (1, 2, 3):
+        ...     version = repo.put("n", value)
+        >>> repo.as_of(1).get("n")
+        2
+        """
+        return Repository(opening.as_of(self._session, when))
+
+    def verify(
+        self,
+        target: str | Version | Selector | None = None,
+        *,
+        sample: float | None = None,
+        progress: Progress | None = None,
+    ) -> VerifyReport:
+        """Read again what is stored, compare all digests, and say who needs what is damaged.
+
+        Parameters
+        ----------
+        target : str, Version or Selector, optional
+            A name with all its versions, or one version; without it everything.
+        sample : float, optional
+            Read only this share of the data, chosen at random: 0.1 is a tenth. Log, index
+            and manifests are read all the same.
+        progress : callable, optional
+            Called with the bytes read, and in all where that is known.
+
+        Returns
+        -------
+        VerifyReport
+            Damage is reported, not raised; see its `ok`.
+
+        Examples
+        --------
+        >>> import kist
+        >>> repo = kist.init("memory://")
+        >>> version = repo.put("notes", "first line")
+        >>> report = repo.verify()
+        >>> report.ok, report.versions
+        (True, 1)
+        """
+        return verify(self._session, target, sample=sample, progress=progress)
 
     def __contains__(self, name: object) -> bool:
         """Say whether there is such a name, or version."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,13 @@ def test_closed_streams(repo):
         assert done.returncode == code
         assert b"Traceback" not in done.stderr
     assert repo.names() == ["a"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_what_a_command_writes_can_be_put(repo):
+    command = f"{shlex.join(KIST)} put a <(printf abc)"
+    subprocess.run(["bash", "-c", command], check=True, stdout=subprocess.DEVNULL)
+    assert repo.get("a").read_bytes() == b"abc"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="other signals there")

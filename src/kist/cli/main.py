@@ -170,7 +170,7 @@ def main() -> int:
         stream = getattr(sys, name)
         if stream is None:
             # Closed by whoever started us: nobody wants to read.
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
             # A name that the terminal cannot show must not stop a listing.
             stream.reconfigure(errors="backslashreplace")

@@ -75,12 +75,12 @@ def _index() -> Iterator[str]:
 def _command(command: click.Command, ctx: click.Context, level: int) -> Iterator[str]:
     yield f"{'#' * level} {ctx.command_path}\n"
     pieces = [piece for piece in command.collect_usage_pieces(ctx) if piece != "[OPTIONS]"]
-    yield f"```\n{' '.join([ctx.command_path, '[OPTIONS]', *pieces])}\n```\n"
+    yield f"```text\n{' '.join([ctx.command_path, '[OPTIONS]', *pieces])}\n```\n"
     text, mark, example = (command.help or "").partition("\b\n")
     yield text
     if mark:
         heading, _, lines = example.partition("\n")
-        yield f"{heading}\n\n```sh\n{inspect.cleandoc(lines)}\n```\n"
+        yield f"{heading}\n\n```text\n{inspect.cleandoc(lines)}\n```\n"
     own = [param for param in command.params if not isinstance(param, CommonOption)]
     if any(isinstance(param, click.Option) for param in own):
         yield _options(own)

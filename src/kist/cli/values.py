@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -66,8 +67,9 @@ class Given:
             ) from error
 
 
-def read_value(given: Given, kind: str | None, *, watch: Callable[[int], None] | None) -> object:
-    """Return the value that `kind` makes of what is given.
+@contextmanager
+def open_value(given: Given, kind: str | None, *, watch: Callable[[int], None]) -> Iterator[object]:
+    """Return the value that `kind` makes of what is given, for the time of a block.
 
     Parameters
     ----------
@@ -75,19 +77,23 @@ def read_value(given: Given, kind: str | None, *, watch: Callable[[int], None] |
         Where the bytes come from.
     kind : str, optional
         One of `KINDS`; text for ``--text`` and file for all else if not given.
-    watch : callable, optional
-        Is told how many bytes of stdin were read.
+    watch : callable
+        Is told how many bytes of a stream were read.
     """
     if kind is None:
         kind = "text" if given.text is not None else "file"
     if kind != "file":
-        return _READERS[kind](given)
-    if given.path is not None:
-        return given.path
-    if given.text is not None:
-        return given.open()
-    stdin = sys.stdin.buffer
-    return WatchedFile(stdin, watch) if watch is not None else stdin
+        yield _READERS[kind](given)
+    elif given.text is not None:
+        yield given.open()
+    elif given.path is None:
+        yield WatchedFile(sys.stdin.buffer, watch)
+    elif given.path.is_fifo():
+        # What a shell passes for <(command).
+        with given.path.open("rb") as file:
+            yield WatchedFile(file, watch)
+    else:
+        yield given.path
 
 
 class WatchedFile:

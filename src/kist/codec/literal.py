@@ -290,9 +290,7 @@ def decode_literal(data: bytes) -> object:
     try:
         value = unpack(data, ext_hook=reader.extension, list_hook=reader.array)
     except MALFORMED as error:
-        raise FormatError(
-            f"the literal cannot be read: {error or type(error).__name__}"
-        ) from error
+        raise FormatError(f"the literal cannot be read: {error or type(error).__name__}") from error
     if reader.open_marks:
         raise FormatError("the literal cannot be read: a container mark stands alone")
     return value

@@ -20,7 +20,7 @@ from kist.content.locate import Locator
 from kist.content.location import Location
 from kist.content.read import ContentReader
 from kist.content.write import ContentWriter
-from kist.errors import AlreadyExistsError, IntegrityError, StoreError
+from kist.errors import AlreadyExistsError, IntegrityError, ReadOnlyError, StoreError
 from kist.log.entry import (
     MAX_ENTRY_BYTES,
     LogEntry,
@@ -82,12 +82,24 @@ class Log:
         Learns where chunks are while the log is folded.
     context : LogContext
         Author, clock and randomness.
+    until : int or datetime, optional
+        The number of the last entry that counts, or the time after which none does. Such
+        a log is read-only.
     """
 
-    def __init__(self, store: Store, locator: Locator, context: LogContext) -> None:
+    def __init__(
+        self,
+        store: Store,
+        locator: Locator,
+        context: LogContext,
+        *,
+        until: int | datetime | None = None,
+    ) -> None:
         self.store = store
         self.locator = locator
         self.context = context
+        self.until = until
+        self._is_complete = False
         self._state = State()
         self._lock = threading.RLock()
 
@@ -145,6 +157,12 @@ class Log:
         State
             The state after the entry; the same as before when there was nothing to say.
         """
+        if self.until is not None:
+            raise ReadOnlyError(
+                f"what was known as of {self.until} cannot be changed",
+                kind="as_of_read_only",
+                hint="Change the repository as it is now: open it without as_of=.",
+            )
         with self._lock:
             for attempt in range(1_000_000):
                 state = self.read()
@@ -166,12 +184,18 @@ class Log:
         )
 
     def _iter_new(self) -> Iterator[tuple[LogEntry, str]]:
-        while True:
+        while not self._is_complete:
             seq = self._state.seq + 1
+            if isinstance(self.until, int) and seq > self.until:
+                return
             data = self.store.find(entry_key(seq))
             if data is None:
                 return
             entry, digest = self._decode(data, seq)
+            if isinstance(self.until, datetime) and entry.time > self.until:
+                # Times never go back, so that nothing after this entry counts either.
+                self._is_complete = True
+                return
             if entry.previous != self._state.head_digest:
                 raise IntegrityError(
                     f"the log entry {entry_key(seq)} does not follow from entry {seq - 1}",

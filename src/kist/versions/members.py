@@ -9,7 +9,7 @@ from kist.codec.directory import resolve_link
 from kist.errors import FormatError, InvalidInputError, KistError, UnsupportedValueError, quote
 from kist.model.records import Entry, Part
 from kist.versions.manifests import StoredManifest
-from kist.versions.read import BYTE_CODECS
+from kist.versions.read import BYTE_CODECS, get_entry
 
 _WORDS_THAT_LEAD_ELSEWHERE = frozenset({"", ".", ".."})
 
@@ -42,14 +42,13 @@ def list_members(manifest: StoredManifest, path: str) -> Members:
     FormatError
         With the kind ``"path_escapes"`` if something would lie outside of the directory.
     """
-    root = manifest.find(path)
-    if root is not None and root.codec in BYTE_CODECS:
+    root = get_entry(manifest, path)
+    path = root.path
+    if root.codec in BYTE_CODECS:
         return Members(is_directory=False, members=[_make_member(root, "")])
-    entries = list(manifest.iter_entries(path))
-    if not entries:
-        manifest.get(path)
-    if root is not None and root.codec != "directory":
+    if root.codec != "directory":
         raise _no_file(root)
+    entries = list(manifest.iter_entries(path))
     start = len(path) + 1 if path else 0
     members = [_make_member(each, each.path[start:]) for each in entries if each.path != path]
     check_members(members, is_whole=not path)
@@ -102,14 +101,16 @@ def _make_member(entry: Entry, path: str) -> Member:
 
 def _check_path(path: str) -> None:
     if "\0" in path or not _WORDS_THAT_LEAD_ELSEWHERE.isdisjoint(path.split("/")):
-        raise _escapes(f"The path {quote(path, limit=200)} leads out of its directory.", path)
+        raise _escapes(f"the path {quote(path, limit=200)} leads out of its directory", path)
 
 
 def _check_parent(parent: str, leaves: Collection[str]) -> None:
     """Refuse a directory that lies at the place of a file or link, or below one."""
     while parent:
         if parent in leaves:
-            raise _escapes(f"Something lies below the file {quote(parent, limit=200)}.", parent)
+            raise _escapes(
+                f"something lies below {quote(parent, limit=200)}, which is no directory", parent
+            )
         parent = parent.rpartition("/")[0]
 
 
@@ -137,11 +138,10 @@ def _escapes(message: str, path: str) -> FormatError:
 
 
 def _no_file(entry: Entry) -> KistError:
-    where = f"The entry {quote(entry.path, limit=200)}" if entry.path else "The value"
-    hint = {
-        "array": "Write it with numpy: numpy.save(path, repo.get(...)).",
-        "link": "Download the directory that holds it, or what it leads to.",
-    }.get(entry.codec, "Read it with get().")
+    where = f"the entry {quote(entry.path, limit=200)}" if entry.path else "the value"
+    hint = "Read it with get()."
+    if entry.codec == "array":
+        hint = "Write it with numpy: numpy.save(path, repo.get(...))."
     return UnsupportedValueError(
         f"{where} is of codec {entry.codec!r}, which is no file",
         kind="not_a_file",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from kist.config import Settings, load_settings
-from kist.errors import NotFoundError
+from kist.errors import InvalidInputError, NotFoundError
 from kist.log.identity import Identity, create_identity, find_identity, get_identity
 from kist.store.base import Capability, Store
 from kist.store.registry import open_store
@@ -49,6 +51,46 @@ def init_session(
         store, Identity(id=random_id(), created=utc_now().isoformat(timespec="seconds"))
     )
     return _make(store, identity, settings, author)
+
+
+def as_of(session: Session, when: int | str | datetime) -> Session:
+    """Return a read-only view of what was known at a time, or after an entry of the log."""
+    until = parse_moment(when)
+    head = session.log.read().seq
+    if isinstance(until, int) and not 0 <= until <= head:
+        raise NotFoundError(
+            f"the log has no entry {until}",
+            kind="entry_missing",
+            hint=f"Its entries are 0 to {head}." if head >= 0 else "It has no entries yet.",
+            seq=until,
+        )
+    return replace(session, as_of=until)
+
+
+def parse_moment(when: int | str | datetime) -> int | datetime:
+    """Return the number of a log entry, or a time with its zone; without one it is local.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither.
+
+    Examples
+    --------
+    >>> parse_moment("2026-03-01T12:00Z")
+    datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    if isinstance(when, int) and not isinstance(when, bool):
+        return when
+    try:
+        moment = when if isinstance(when, datetime) else datetime.fromisoformat(str(when))
+        return moment if moment.tzinfo is not None else moment.astimezone()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInputError(
+            f"{when!r} is no moment",
+            kind="moment_invalid",
+            hint="Write a date or time such as '2026-03-01T12:00', or a number from the log.",
+        ) from error
 
 
 def _inner(location: Location) -> Location:

@@ -57,6 +57,8 @@ class Session:
         Returns the time in UTC.
     parameters : ContentParameters
         Sizes of packs and chunks.
+    as_of : int or datetime, optional
+        Show what was known after this entry of the log, or at this time.
     """
 
     store: Store
@@ -66,6 +68,7 @@ class Session:
     author: str | None = None
     clock: Callable[[], datetime] = utc_now
     parameters: ContentParameters = DEFAULT_PARAMETERS
+    as_of: int | datetime | None = None
 
     @cached_property
     def cache_dir(self) -> Path:
@@ -89,6 +92,7 @@ class Session:
                 new_id=random_id,
                 make_writer=partial(self.make_writer, always_packed=True),
             ),
+            until=self.as_of,
         )
 
     @cached_property

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kist.cli.app import App, select
+from kist.cli.app import App
 from kist.cli.command import Command, dry_run_option, parse_pairs
 from kist.cli.errors import usage_error
 from kist.cli.progress import Progress
 from kist.cli.records import version_to_json
 from kist.cli.render import format_size, format_table
-from kist.cli.values import KINDS, Given, read_value
+from kist.cli.values import KINDS, Given, open_value
 from kist.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ def put_command(
     paths: tuple[str, ...],
     text: str | None,
     kind: str | None,
-    pairs: tuple[str, ...],
-    expect: str | None,
     *,
     dry_run: bool,
     **options: Any,
@@ -86,40 +85,43 @@ def put_command(
       pg_dump db | kist put backups/db -     # stdin
     """
     given = _find_given(name, paths, text)
-    options["metadata"] = parse_pairs(pairs, "--set ")
+    options["metadata"] = parse_pairs(options.pop("pairs"), "--set ")
+    expect = options.pop("expect")
     if expect is not None:
         options["expect"] = None if expect.lower() == "none" else expect
     repository = app.open_repository()
-    with Progress(app, f"put {name}") as progress:
-        value = read_value(given, kind, watch=progress.add)
-        (_plan if dry_run else _put)(app, repository, name, value, options)
+    with (
+        Progress(app, f"put {name}") as progress,
+        open_value(given, kind, watch=progress.add) as value,
+    ):
+        done = (_plan if dry_run else _put)(repository, name, value, options)
+    row = [str(done["selector"]), format_size(done["size_bytes"]), done["status"]]
+    app.report(done, format_table([[*row, "(dry run)" if dry_run else ""]]))
 
 
 def _put(
-    app: App, repository: Repository, name: str, value: object, options: dict[str, Any]
-) -> None:
+    repository: Repository, name: str, value: object, options: dict[str, Any]
+) -> dict[str, Any]:
     before = _find_current(repository, name)
     version = repository.put(name, value, **options)
     status = "unchanged" if version.id == before else "new"
-    data = {**version_to_json(version, repository), "status": status}
-    row = [select(version, repository), format_size(version.size_bytes), status]
-    app.report(data, format_table([row]))
+    return {**version_to_json(version, repository), "status": status}
 
 
 def _plan(
-    app: App, repository: Repository, name: str, value: object, options: dict[str, Any]
-) -> None:
+    repository: Repository, name: str, value: object, options: dict[str, Any]
+) -> dict[str, Any]:
+    from kist.model.selector import parse_selector
+
     plan = repository.plan_put(name, value, **options)
-    status = "new" if plan.changed else "unchanged"
-    data = {
+    return {
+        "selector": str(replace(parse_selector(name), at=plan.number)),
         "name": plan.name,
         "number": str(plan.number),
         "size_bytes": plan.size_bytes,
-        "status": status,
+        "status": "new" if plan.changed else "unchanged",
         "dry_run": True,
     }
-    row = [f"{plan.name}@{plan.number}", format_size(plan.size_bytes), f"{status} (dry run)"]
-    app.report(data, format_table([row]))
 
 
 def _find_current(repository: Repository, name: str) -> str | None:
