@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from kist.model.number import Number
+from kist.model.number import Number
+from kist.model.selector import Selector
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -166,7 +166,7 @@ class Version:
 
     def __str__(self) -> str:
         """Return the selector of this version, without its context."""
-        return f"{self.name}@{self.number}"
+        return str(Selector(None, self.name, self.number))
 
     def __repr__(self) -> str:
         """Show what tells it from other versions."""

@@ -139,7 +139,8 @@ class Selector:
             text += f"@{self.at}"
         if self.entry is not None:
             text += f":{_escape(self.entry)}"
-        return text
+        # A name may begin like a place; the text must not be taken for one.
+        return f"%{ord(text[0]):02X}{text[1:]}" if find_place_hint(text) else text
 
 
 def parse_selector(text: str) -> Selector:

@@ -57,7 +57,7 @@ def tag(session: Session, target: Target, word: str) -> Version:
             raise AlreadyExistsError(
                 f"the tag {word!r} already points to {name.name}@{number}",
                 kind="tag_exists",
-                hint=f"Take it away first: kist untag {name.name} {word}.",
+                hint=f"Take it away first: kist untag {name.name} {word}",
                 name=name.name,
                 tag=word,
             )

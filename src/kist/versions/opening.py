@@ -30,10 +30,23 @@ def open_session(
     settings = load_settings(context=context)
     if location is None:
         if settings.origins["repository"].source == "default":
-            return init_session(settings.repository, context=context, author=author)
+            return _open_own(settings, author)
         location = settings.repository
     store = open_store(_inner(location), options=store_options)
     return _make(store, get_identity(store), settings, author)
+
+
+def _open_own(settings: Settings, author: str | None) -> Session:
+    """Open the user's own repository, which begins to exist with the first write."""
+    store = open_store(settings.repository)
+    found = find_identity(store)
+    session = _make(store, found or new_identity(), settings, author)
+    return session if found else replace(session, is_new=True)
+
+
+def new_identity() -> Identity:
+    """Return the identity of a repository that is made now."""
+    return Identity(id=random_id(), created=utc_now().isoformat(timespec="seconds"))
 
 
 def init_session(
@@ -47,9 +60,7 @@ def init_session(
     settings = load_settings(context=context)
     store = open_store(location, options=store_options)
     store.require(*NEEDED)
-    identity = find_identity(store) or create_identity(
-        store, Identity(id=random_id(), created=utc_now().isoformat(timespec="seconds"))
-    )
+    identity = find_identity(store) or create_identity(store, new_identity())
     return _make(store, identity, settings, author)
 
 

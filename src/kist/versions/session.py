@@ -16,7 +16,7 @@ from kist.content.read import ContentReader
 from kist.content.verify import VerifiedRuns
 from kist.content.write import ContentParameters, ContentWriter
 from kist.log.commit import Log, LogContext
-from kist.log.identity import Identity
+from kist.log.identity import Identity, create_identity
 from kist.store.base import Store
 
 DEFAULT_PARAMETERS = ContentParameters()
@@ -59,6 +59,8 @@ class Session:
         Sizes of packs and chunks.
     as_of : int or datetime, optional
         Show what was known after this entry of the log, or at this time.
+    is_new : bool
+        Whether the store holds nothing yet: the first write makes the repository.
     """
 
     store: Store
@@ -69,6 +71,7 @@ class Session:
     clock: Callable[[], datetime] = utc_now
     parameters: ContentParameters = DEFAULT_PARAMETERS
     as_of: int | datetime | None = None
+    is_new: bool = False
 
     @cached_property
     def cache_dir(self) -> Path:
@@ -123,6 +126,8 @@ class Session:
 
         With `discard` it keeps nothing; with `always_packed` even small chunks go to packs.
         """
+        if self.is_new and not discard:
+            create_identity(self.store, self.identity)
         parameters = replace(self.parameters, small_bytes=-1) if always_packed else self.parameters
         return ContentWriter(
             self.store,

@@ -22,7 +22,7 @@ from kist.store.base import Store
 from kist.versions.damage import Damage, VerifyReport, attempt
 from kist.versions.resolve import get_name, get_version, to_selector
 from kist.versions.session import Session
-from kist.versions.verify_log import CheckedLog, check_identity, check_log
+from kist.versions.verify_log import WHOLE_RUN_BYTES, CheckedLog, check_identity, check_log
 from kist.versions.verify_packs import Choice, PackName, check_packs
 from kist.versions.verify_tree import ManifestWalk
 
@@ -30,7 +30,6 @@ Target = str | Version | Selector
 Chosen = list[tuple[NameState, VersionState]]
 
 _PLACES: tuple[Place, ...] = ("meta", "packs")
-_WHOLE_RUN_BYTES = 64 << 20
 
 
 def verify(
@@ -139,7 +138,7 @@ def _check_runs(log: CheckedLog, damage: Damage, *, is_whole: bool) -> set[PackN
     for ref in log.locator.runs:
         named.add(("meta", ref.meta))
         key = str(pack_key("meta", ref.meta))
-        run = attempt(partial(open_run, log.store, ref, whole_bytes=_WHOLE_RUN_BYTES))
+        run = attempt(partial(open_run, log.store, ref, whole_bytes=WHOLE_RUN_BYTES))
         if isinstance(run, KistError):
             damage.add(key, run)
             # It would be read again for every chunk that is looked up.

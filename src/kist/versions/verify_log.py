@@ -26,6 +26,9 @@ from kist.versions.damage import Damage, attempt
 PackName = tuple[Place, str]
 """Place and id of a pack."""
 
+WHOLE_RUN_BYTES = 64 << 20
+"""Index runs up to this size are read at once: nearly every row is needed."""
+
 _LOG = Key("/log")
 _HINT = "Restore it from a copy of the store."
 
@@ -59,7 +62,7 @@ class CheckedLog:
     lost: list[Version] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.locator = Locator(self.store)
+        self.locator = Locator(self.store, whole_bytes=WHOLE_RUN_BYTES)
 
     def list_versions(self) -> list[Version]:
         """Return all versions that are known, deleted ones included."""

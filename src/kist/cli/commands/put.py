@@ -95,8 +95,8 @@ def put_command(
         open_value(given, kind, watch=progress.add) as value,
     ):
         done = (_plan if dry_run else _put)(repository, name, value, options)
-    row = [str(done["selector"]), format_size(done["size_bytes"]), done["status"]]
-    app.report(done, format_table([[*row, "(dry run)" if dry_run else ""]]))
+    status = f"{done['status']} (dry run)" if dry_run else done["status"]
+    app.report(done, format_table([[done["selector"], format_size(done["size_bytes"]), status]]))
 
 
 def _put(
