@@ -516,6 +516,7 @@ def open_repository(
     *,
     context: str | None = None,
     author: str | None = None,
+    log: str | os.PathLike[str] | Store | None = None,
     store_options: Mapping[str, object] | None = None,
 ) -> Repository:
     """Open a repository.
@@ -529,6 +530,8 @@ def open_repository(
         The context that plain selectors mean; ``main`` if nothing else is configured.
     author : str, optional
         Who writes; see the configuration for what stands in for it.
+    log : str, path or Store, optional
+        Where the log is, if not beside the data: for data stores without an atomic create.
     store_options : mapping, optional
         What the store is to know beyond its URL.
 
@@ -540,7 +543,9 @@ def open_repository(
         If it has a format that this kist does not know.
     """
     return Repository(
-        opening.open_session(location, context=context, author=author, store_options=store_options)
+        opening.open_session(
+            location, context=context, author=author, log=log, store_options=store_options
+        )
     )
 
 
@@ -549,6 +554,7 @@ def init_repository(
     *,
     context: str | None = None,
     author: str | None = None,
+    log: str | os.PathLike[str] | Store | None = None,
     store_options: Mapping[str, object] | None = None,
 ) -> Repository:
     """Make a repository, or open the one that is there.
@@ -557,7 +563,7 @@ def init_repository(
     ----------
     location : str, path or Store
         A directory (made when it is missing), a URL or a store.
-    context, author, store_options
+    context, author, log, store_options
         As for `kist.open`.
 
     Examples
@@ -567,5 +573,7 @@ def init_repository(
     []
     """
     return Repository(
-        opening.init_session(location, context=context, author=author, store_options=store_options)
+        opening.init_session(
+            location, context=context, author=author, log=log, store_options=store_options
+        )
     )

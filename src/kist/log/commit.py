@@ -82,6 +82,8 @@ class Log:
         Learns where chunks are while the log is folded.
     context : LogContext
         Author, clock and randomness.
+    data_store : Store, optional
+        Where packs are, if not beside the log.
     until : int or datetime, optional
         The number of the last entry that counts, or the time after which none does. Such
         a log is read-only.
@@ -93,11 +95,13 @@ class Log:
         locator: Locator,
         context: LogContext,
         *,
+        data_store: Store | None = None,
         until: int | datetime | None = None,
     ) -> None:
         self.store = store
         self.locator = locator
         self.context = context
+        self.data_store = data_store or store
         self.until = until
         self._is_complete = False
         self._state = State()
@@ -239,9 +243,9 @@ class Log:
         return replace(entry, operations=decode_operations(operations)), digest
 
     def _read_meta(self, digest: bytes, location: Location) -> bytes:
-        locator = Locator(self.store)
+        locator = Locator(self.data_store)
         locator.add(digest, location)
-        reader = ContentReader(self.store, locator, self.read_payload)
+        reader = ContentReader(self.data_store, locator, self.read_payload)
         return reader.read_chunk(ChunkRef(digest, location.size_bytes))
 
     def _create(self, entry: LogEntry, data: bytes) -> bool:

@@ -9,14 +9,20 @@ from datetime import datetime
 from pathlib import Path
 
 from kist.config import Settings, load_settings
-from kist.errors import InvalidInputError, NotFoundError
-from kist.log.identity import Identity, create_identity, find_identity, get_identity
+from kist.errors import ConfigError, InvalidInputError, NotFoundError
+from kist.log.identity import (
+    KEY,
+    Identity,
+    create_identity,
+    encode_identity,
+    find_identity,
+    get_identity,
+)
 from kist.store.base import Capability, Store
 from kist.store.registry import open_store
 from kist.versions.session import Session, random_id, utc_now
 
 Location = str | os.PathLike[str] | Store
-NEEDED = (Capability.LIST, Capability.CREATE)
 
 
 def open_session(
@@ -24,6 +30,7 @@ def open_session(
     *,
     context: str | None = None,
     author: str | None = None,
+    log: Location | None = None,
     store_options: Mapping[str, object] | None = None,
 ) -> Session:
     """Open the repository at `location`, or the one that this place and user have."""
@@ -33,7 +40,10 @@ def open_session(
             return _open_own(settings, author)
         location = settings.repository
     store = open_store(_inner(location), options=store_options)
-    return _make(store, get_identity(store), settings, author)
+    identity = get_identity(store)
+    log_store = None if log is None else open_store(log)
+    check_log(identity, store, log_store)
+    return replace(_make(store, identity, settings, author), log_store=log_store)
 
 
 def _open_own(settings: Settings, author: str | None) -> Session:
@@ -54,14 +64,61 @@ def init_session(
     *,
     context: str | None = None,
     author: str | None = None,
+    log: Location | None = None,
     store_options: Mapping[str, object] | None = None,
 ) -> Session:
     """Make a repository at `location` unless there is one, and open it."""
     settings = load_settings(context=context)
     store = open_store(location, options=store_options)
-    store.require(*NEEDED)
-    identity = find_identity(store) or create_identity(store, new_identity())
-    return _make(store, identity, settings, author)
+    log_store = None if log is None else open_store(log)
+    identity = find_identity(store)
+    if identity is None:
+        identity = _make_repository(store, log_store)
+    check_log(identity, store, log_store)
+    return replace(_make(store, identity, settings, author), log_store=log_store)
+
+
+def _make_repository(store: Store, log_store: Store | None) -> Identity:
+    """Write who a repository is, first where its log is: there a create has one winner."""
+    store.require(Capability.LIST)
+    (log_store or store).require(Capability.CREATE)
+    if log_store is None:
+        return create_identity(store, new_identity())
+    kind = log_store.url.partition(":")[0]
+    wanted = replace(new_identity(), log={"kind": kind, "id": random_id()})
+    identity = create_identity(log_store, wanted)
+    store.put(KEY, encode_identity(identity))
+    return identity
+
+
+def check_log(identity: Identity, store: Store, log_store: Store | None) -> None:
+    """Check that a repository is opened with the log that belongs to it.
+
+    Raises
+    ------
+    ConfigError
+        If it is opened with another log, or without one that it has elsewhere.
+    """
+    if log_store is None:
+        if identity.log:
+            raise ConfigError(
+                f"the log of {store.url} is in another store, of kind {identity.log['kind']!r}",
+                kind="log_elsewhere",
+                hint="Open it with log=, as it was made: kist.open(url, log=...).",
+                url=store.url,
+            )
+        return
+    found = find_identity(log_store)
+    if found is None or not identity.log or (found.id, found.log) != (identity.id, identity.log):
+        raise ConfigError(
+            f"{log_store.url} does not hold the log of {store.url}",
+            kind="log_wrong",
+            hint="Open the repository with the log that it was made with."
+            if identity.log
+            else "Its log lies beside its data: open it without log=.",
+            url=store.url,
+            log=log_store.url,
+        )
 
 
 def as_of(session: Session, when: int | str | datetime) -> Session:

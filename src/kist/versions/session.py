@@ -59,6 +59,8 @@ class Session:
         Sizes of packs and chunks.
     as_of : int or datetime, optional
         Show what was known after this entry of the log, or at this time.
+    log_store : Store, optional
+        Where the log is, if not beside the data.
     is_new : bool
         Whether the store holds nothing yet: the first write makes the repository.
     """
@@ -71,6 +73,7 @@ class Session:
     clock: Callable[[], datetime] = utc_now
     parameters: ContentParameters = DEFAULT_PARAMETERS
     as_of: int | datetime | None = None
+    log_store: Store | None = None
     is_new: bool = False
 
     @cached_property
@@ -87,7 +90,7 @@ class Session:
     def log(self) -> Log:
         """The record of all that happened."""
         return Log(
-            self.store,
+            self.log_store or self.store,
             self.locator,
             LogContext(
                 author=lambda: self.writer_name,
@@ -95,6 +98,7 @@ class Session:
                 new_id=random_id,
                 make_writer=partial(self.make_writer, always_packed=True),
             ),
+            data_store=self.store,
             until=self.as_of,
         )
 

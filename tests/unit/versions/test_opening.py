@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import kist
-from kist.errors import FormatError, IntegrityError, NotFoundError
+from kist.errors import ConfigError, FormatError, IntegrityError, NotFoundError, StoreError
 from kist.log.identity import KEY, Identity, decode_identity, encode_identity
+from kist.store.base import Capability
 from kist.store.memory import MemoryStore
 
 
@@ -78,3 +79,43 @@ def test_a_changed_identity_is_refused(store: MemoryStore, change: tuple[bytes, 
     store.put(KEY, data.replace(*change, 1))
     with pytest.raises(IntegrityError, match=r"kist\.json"):
         kist.open(store)
+
+
+def test_the_log_may_be_in_another_store(tmp_path: Path) -> None:
+    data, log = tmp_path / "data", tmp_path / "log"
+    repo = kist.init(data, log=log)
+    repo.put("a", b"x" * 10_000)
+    with repo.batch() as batch:
+        for n in range(500):
+            batch.put(f"n/{n}", n)
+    assert not (data / "log").exists()
+    again = kist.open(data, log=log)
+    assert again.get("a") == b"x" * 10_000
+    assert again.get("n/77") == 77
+    assert kist.init(data, log=log).id == repo.id
+
+
+def test_a_repository_is_opened_with_its_own_log_only(tmp_path: Path) -> None:
+    kist.init(tmp_path / "data", log=tmp_path / "log")
+    kist.init(tmp_path / "other", log=tmp_path / "other-log")
+    kist.init(tmp_path / "plain")
+    with pytest.raises(ConfigError, match="another store"):
+        kist.open(tmp_path / "data")
+    with pytest.raises(ConfigError, match="another store"):
+        kist.open(tmp_path / "log")
+    for data, log in (("data", "other-log"), ("data", "plain"), ("plain", "log")):
+        with pytest.raises(ConfigError, match="does not hold the log"):
+            kist.open(tmp_path / data, log=tmp_path / log)
+
+
+def test_data_may_lie_where_creates_are_not_atomic() -> None:
+    class NoCreate(MemoryStore):
+        @property
+        def capabilities(self) -> frozenset[Capability]:
+            return super().capabilities - {Capability.CREATE}
+
+    with pytest.raises(StoreError, match="create"):
+        kist.init(NoCreate())
+    repo = kist.init(NoCreate(), log=MemoryStore())
+    repo.put("a", b"x" * 10_000)
+    assert repo.get("a") == b"x" * 10_000
