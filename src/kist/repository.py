@@ -228,6 +228,20 @@ class Repository:
         """Return all names, sorted; with `prefix`, that name and the names below it."""
         return history.list_names(self._session, prefix)
 
+    def latest(self, prefix: str = "") -> list[Version]:
+        """Return the latest version of each name, sorted; `prefix` as for `names`.
+
+        Examples
+        --------
+        >>> import kist
+        >>> repo = kist.init("memory://")
+        >>> for value in (1, 2):
+        ...     version = repo.put("a/b", value)
+        >>> [str(version) for version in repo.latest("a")]
+        ['a/b@0.0.2']
+        """
+        return history.list_latest(self._session, prefix)
+
     def log(self, name: str | None = None) -> list[LogRecord]:
         """Return what happened, oldest first: everything, or what concerns one name."""
         return list(history.iter_log(self._session, name))

@@ -19,6 +19,7 @@ from kist.log.operations import (
     Unknown,
     Untag,
 )
+from kist.log.state import NameState
 from kist.model.name import parse_name
 from kist.model.records import Version
 from kist.model.selector import Selector
@@ -64,11 +65,23 @@ def list_names(session: Session, prefix: str = "") -> list[str]:
 
     With `prefix`, the name itself and the names below it.
     """
+    return [name.name for name in _names_below(session, prefix)]
+
+
+def list_latest(session: Session, prefix: str = "") -> list[Version]:
+    """Return the latest versions of these names, sorted by name."""
+    names = _names_below(session, prefix)
+    return [name.record(name.latest) for name in names if name.latest is not None]
+
+
+def _names_below(session: Session, prefix: str) -> list[NameState]:
     wanted = parse_name(prefix) if prefix else ""
-    names = (name.name for name in session.log.read().iter_names(session.context))
-    return sorted(
-        name for name in names if not wanted or name == wanted or name.startswith(f"{wanted}/")
+    names = (
+        name
+        for name in session.log.read().iter_names(session.context)
+        if not wanted or name.name == wanted or name.name.startswith(f"{wanted}/")
     )
+    return sorted(names, key=lambda name: name.name)
 
 
 def list_versions(

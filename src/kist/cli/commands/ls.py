@@ -43,23 +43,16 @@ def ls_command(app: App, what: str, *, long: bool, recursive: bool) -> None:
 
 
 def _list_names(app: App, repository: Repository, prefix: str, *, long: bool) -> None:
-    names = repository.names(prefix)
-    if prefix and not names:
+    versions = repository.latest(prefix)
+    if prefix and not versions:
         # Says whether it was deleted, or which name was meant.
         repository.version(prefix)
-    versions = [repository.version(_escape(name)) for name in names]
     if not versions:
         app.note("There are no names here. Keep something: kist put NAME PATH")
     app.answer(
         [version_to_json(version, repository) for version in versions],
         lambda: _format_long(versions, repository) if long else _format_names(versions),
     )
-
-
-def _escape(name: str) -> str:
-    from kist.model.selector import Selector
-
-    return str(Selector(context=None, name=name))
 
 
 def _format_long(versions: list[Version], repository: Repository) -> str:
