@@ -18,13 +18,10 @@ PEERS = {
     "zarr, default": ("zarr", {"compressed": True}),
     "icechunk, plain": ("icechunk", {"compressed": False}),
     "icechunk, default": ("icechunk", {"compressed": True}),
-    "cottoncandy": ("cottoncandy", {}),
+    "cottoncandy, plain": ("cottoncandy", {"compressed": False}),
 }
 Times = dict[str, dict[str, list[float]]]
-NOT_SYNCED = "does not sync"
-_NOTES = dict.fromkeys(
-    ("numpy", "joblib", "zarr, plain", "zarr, default", "cottoncandy"), NOT_SYNCED
-)
+_NOTES = dict.fromkeys(PEERS, "does not sync")
 
 
 def run(setup: Setup) -> Result:
@@ -71,9 +68,10 @@ def _measure_plain(machine: Side, source: Path, work: Path, times: Times) -> Non
 
 def _measure_kist(setup: Setup, kist: Side, source: Path, times: Times) -> None:
     target = setup.work / "kist"
+    size = source.stat().st_size
     times["put"]["kist"].append(kist.call("put_array", source=source, target=target))
-    times["get"]["kist"].append(kist.call("get_array", target=target))
-    times["sum"]["kist"].append(kist.call("get_array_and_sum", target=target))
+    times["get"]["kist"].append(kist.call("get_array", target=target, size_bytes=size))
+    times["sum"]["kist"].append(kist.call("get_array_and_sum", target=target, size_bytes=size))
     times["again"]["kist"].append(kist.call("get_array_again", target=target))
     with setup.side("kist") as fresh:
         fresh.call("warm", target=setup.work / "warm")
@@ -88,13 +86,16 @@ def _make_call(
 ) -> Callable[[], None]:
     def measure() -> None:
         target = setup.work / label.replace(", ", "-")
+        size = source.stat().st_size
         try:
             times["put"][label].append(
                 side.call("put_array", source=source, target=target, **options)
             )
-            times["get"][label].append(side.call("get_array", target=target))
-            times["sum"][label].append(side.call("get_array_and_sum", target=target))
-            times["again"][label].append(side.call("get_array", target=target))
+            times["get"][label].append(side.call("get_array", target=target, size_bytes=size))
+            times["sum"][label].append(
+                side.call("get_array_and_sum", target=target, size_bytes=size)
+            )
+            times["again"][label].append(side.call("get_array", target=target, size_bytes=size))
         except SideError as error:
             if str(error) not in setup.skipped:
                 setup.skipped.append(str(error))

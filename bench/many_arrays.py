@@ -9,11 +9,21 @@ from bench.report import Figure, Result, Target
 from bench.setup import Setup
 from bench.side import Side, SideError
 
-PEERS = ("joblib", "zarr", "icechunk", "cottoncandy")
+PEERS = {
+    # environment: options
+    "joblib": {},
+    "zarr": {"compressed": False},
+    "icechunk": {"compressed": False},
+    "cottoncandy": {"compressed": False},
+}
 NOTES = {
     "plain files": "one sync and one directory sync each",
     "not synced": "a crash may take them back",
-    "icechunk": "one commit, not synced",
+    "numpy": "does not sync",
+    "joblib": "does not sync",
+    "zarr": "uncompressed, does not sync",
+    "icechunk": "uncompressed, one commit, does not sync",
+    "cottoncandy": "uncompressed, does not sync",
 }
 
 Times = dict[str, dict[str, list[float]]]
@@ -37,7 +47,7 @@ def run(setup: Setup) -> Result:
         calls = [
             measure("plain files", machine, synced=True),
             measure("not synced", machine, synced=False),
-            *(measure(name, side) for name, side in sides.items()),
+            *(measure(name, side, **PEERS.get(name, {})) for name, side in sides.items()),
         ]
         alternate(setup.runs, calls)
     figures = [
@@ -53,7 +63,7 @@ def _measure(
     source, target = setup.work / "source", setup.work / "target"
     try:
         put = side.call("put_arrays", source=source, target=target, count=count, **options)
-        get = side.call("get_arrays", target=target, count=count)
+        get = side.call("get_arrays", target=target, count=count, size_bytes=count * MIB)
     except SideError as error:
         if str(error) not in setup.skipped:
             setup.skipped.append(str(error))

@@ -1,44 +1,50 @@
-#!/usr/bin/env python3
 """Reads repositories of kist without kist: the proof that docs/format/ says enough.
 
     second_reader.py list REPOSITORY
     second_reader.py extract REPOSITORY NAME[@NUMBER] DEST
 
 Needs Python 3.11 and the packages blake3 and zstandard. REPOSITORY is a directory. NAME may
-have its context before it (``main//climate/tas``); NUMBER may be a tag. DEST must not exist: it
-becomes a file or a directory, as docs/format/second-reader.md says. Everything that is used
-was checked against its digest before, and DEST appears only when all of it is there.
+have its context before it (``main//climate/tas``), and NUMBER may be a tag. DEST must not exist:
+it becomes a file or a directory, as docs/format/second-reader.md says, when all of it was read
+and compared with its digests.
 """
 
-import argparse
 import base64
-import codecs
-import datetime
+import datetime as dt
+import io
 import json
 import math
 import os
 import re
-import shutil
 import struct
 import sys
 import tempfile
-import uuid
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from itertools import chain, pairwise
+from itertools import islice, pairwise, product
+from operator import mul
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from blake3 import blake3
 from zstandard import ZstdDecompressor, ZstdError, get_frame_parameters
 
-LOG_ENTRY, PACK, META_PACK = 1, 2, 3
-KINDS = {"packs": PACK, "meta": META_PACK}
-PLAIN, ZSTD, SHUFFLED_ZSTD = 0, 1, 2
-INLINE = 1
+KINDS = {"log": 1, "packs": 2, "meta": 3}
+HEADERS = {place: b"kist" + bytes([kind, 0, 0, 0]) for place, kind in KINDS.items()}
+PLAIN, ZSTD, SHUFFLED_ZSTD = range(3)
 MAX_DEPTH = 500
-MAX_AXES = 64
+MALFORMED: tuple[type[Exception], ...] = (ValueError, TypeError, LookupError, AttributeError)
+MALFORMED += (ArithmeticError, RecursionError, MemoryError, struct.error, ZstdError)
+
+Place = tuple[Any, ...]  # "packs" or "meta", id, offset, stored and plain size, encoding, parameter
+Part = tuple[int, bytes | None, list[tuple[bytes, int]]]  # size, inline bytes, chunks
+Params = Mapping[str, Any]
+
+
+class Entry(NamedTuple):  # a row of a manifest
+    path: str
+    codec: str
+    params: Params
+    parts: dict[str, Part]
 
 
 class ReaderError(Exception):
@@ -51,120 +57,44 @@ def check(condition: object, problem: str) -> None:
         raise ReaderError(problem)
 
 
-def digest_of(data: bytes | memoryview) -> bytes:
-    """Return the digest of bytes."""
+def digest_of(data: bytes) -> bytes:
     return blake3(data).digest()
 
 
-# Log: docs/format/identity.md, log.md and objects.md
-
-
-class Place(NamedTuple):
-    """Where the stored bytes of a chunk are."""
-
-    place: str
-    id: str
-    offset: int
-    stored_bytes: int
-    size_bytes: int
-    encoding: int
-    parameter: int
-
-
-class Version:
-    """What the log says of one version."""
-
-    def __init__(self, published: Mapping[str, Any]) -> None:
-        self.published = published
-        self.number: str = published["number"]
-        self.deleted = False
-
-    @cached_property
-    def order(self) -> tuple[int, ...]:
-        """What numbers are sorted by."""
-        found = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?(?:([ab])(\d+))?", self.number, re.ASCII)
-        if found is None:
-            raise ReaderError(f"{self.number!r} is no number of a version")
-        major, minor, patch, stage, serial = found.groups()
-        rank = {"a": 0, "b": 1, None: 2}[stage]
-        return int(major), int(minor), int(patch or 0), rank, int(serial or 0)
-
-
-class Name:
-    """What the log says of one name in one context."""
-
-    def __init__(self) -> None:
-        self.versions: dict[str, Version] = {}
-        self.tags: dict[str, str] = {}
-
-    def visible(self) -> list[Version]:
-        """Return the versions that are not deleted, oldest first."""
-        return [version for version in self.versions.values() if not version.deleted]
-
-    def find(self, at: str) -> Version | None:
-        """Return the visible version with a number or tag; without one, the latest."""
-        found = self.visible()
-        if at and not at[0].isdigit():
-            tagged = self.versions.get(self.tags.get(at, ""))
-            return tagged if tagged in found else None
-        if at:
-            return next((version for version in found if version.number == at), None)
-        return max(found, key=lambda version: version.order, default=None)
-
-
 class Repository:
-    """A repository in a directory, its log read and checked."""
+    """A repository in a directory; see identity.md, log.md, content.md and manifest.md."""
 
     def __init__(self, root: Path) -> None:
-        inner = root / ".kist"
-        is_outer = not (root / "kist.json").exists() and (inner / "kist.json").exists()
-        self.root = inner if is_outer else root
-        self.names: dict[tuple[str, str], Name] = {}
-        self.unknown_operations: set[str] = set()
-        self.places: dict[bytes, Place] = {}
+        self.root = root
+        self.versions: dict[tuple[str, str, str], Params] = {}  # by context, name, id
+        self.hidden: set[tuple[str, str, str]] = set()
+        self.tags: dict[tuple[str, str, str], str] = {}  # by context, name, tag
         self.payload: dict[bytes, bytes] = {}
-        self.runs: dict[tuple[str, int], IndexRun] = {}
-        self.packs: dict[tuple[str, str], Pack] = {}
-        self.check_identity()
-        self.read_log()
-
-    def find(self, *names: str) -> bytes | None:
-        """Return the object under a key, or None."""
-        path = self.root.joinpath(*names)
-        return path.read_bytes() if path.exists() else None
-
-    def check_identity(self) -> None:
-        """Check that this is a repository that can be read."""
-        data = self.find("kist.json")
-        if data is None:
-            raise ReaderError(f"there is no repository in {self.root}")
-        fields = json.loads(data)
-        known = fields["format"]
-        check(known == 0, f"the repository has format {known}; this reads format 0")
+        self.places: dict[bytes, Place] = {}
+        self.runs: dict[tuple[str, int], Params] = {}  # by meta pack and offset
+        self.footers: dict[str, dict[tuple[bytes, int], tuple[int, ...]]] = {}
+        check((root / "kist.json").is_file(), f"there is no repository in {root}")
+        fields = json.loads((root / "kist.json").read_bytes())
+        check(fields["format"] == 0, f"the repository has the unknown format {fields['format']}")
         text = json.dumps({**fields, "digest": None}, sort_keys=True, separators=(",", ":"))
         check(digest_of(text.encode()).hex() == fields["digest"], "kist.json is damaged")
-        check(not fields["features"], f"the repository needs {fields['features']}")
-        check(not fields["log"], f"the log is elsewhere: {fields['log']}")
-
-    def read_log(self) -> None:
-        """Fold all entries of the log, each of which names the head before it."""
-        listed = [int(path.name) for path in self.root.glob("log/*/*") if path.name.isdecimal()]
-        last = max(listed, default=-1)
-        previous = ""
-        number = 0
-        while (data := self.find("log", str(number // 10_000), str(number))) is not None:
-            previous = self.read_entry(number, data, previous)
+        plain = not fields["features"] and not fields["log"]
+        check(plain, "the repository has features that are unknown here, or its log elsewhere")
+        listed = [int(path.name) for path in root.glob("log/*/*") if path.name.isdecimal()]
+        number, head = 0, ""
+        while (path := root / "log" / str(number // 10_000) / str(number)).exists():
+            head = self.read_entry(path.read_bytes(), number, head)
             number += 1
-        check(number > last, f"entry {number} of the log is missing")
+        check(number > max(listed, default=-1), f"entry {number} of the log is missing")
+        self.visible = [item for item in self.versions.items() if item[0] not in self.hidden]
 
-    def read_entry(self, number: int, data: bytes, previous: str) -> str:
-        """Check one entry, do what it says, and return the digest of its head."""
+    def read_entry(self, data: bytes, number: int, previous: str) -> str:
+        """Check an entry, do what it says, and return the digest of its head."""
         what = f"entry {number} of the log"
         check(digest_of(data[:-32]) == data[-32:], f"{what} is damaged")
-        check_header(data, LOG_ENTRY, what)
+        check(data[:8] == HEADERS["log"], f"{what} is no entry of format 0")
         size = int.from_bytes(data[16:20], "little")
-        raw = data[20 : 20 + size]
-        payload = data[20 + size : -32]
+        raw, payload = data[20 : 20 + size], data[20 + size : -32]
         head = json.loads(raw)
         check(head["seq"] == number, f"{what} says that it is entry {head['seq']}")
         check(head["previous"] == previous, f"{what} does not follow from the one before")
@@ -175,345 +105,495 @@ class Repository:
             self.payload[bytes.fromhex(digest)] = chunk
         check(not payload, f"{what} has bytes left over")
         operations = head["operations"]
-        if head.get("operations_at") is not None:
-            where, place = parse_row(head["operations_at"])
-            self.places[where] = place
-            operations = json.loads(self.chunk(where, place.size_bytes))
+        if head.get("operations_at"):
+            digest, place = head["operations_at"]
+            self.places[bytes.fromhex(digest)] = tuple(place)
+            operations = json.loads(self.read_chunk(bytes.fromhex(digest), place[4]))
         for operation in operations:
             self.apply(operation, what)
         return digest_of(raw).hex()
 
-    def apply(self, operation: Mapping[str, Any], what: str) -> None:
-        """Do what one operation says."""
+    def apply(self, operation: Params, what: str) -> None:
+        """Do what an operation says."""
         verb = operation["op"]
         if verb == "publish":
-            key = operation["context"], operation["name"]
-            name = self.names.setdefault(key, Name())
-            name.versions[operation["id"]] = Version(operation)
-            self.places.update(map(parse_row, operation.get("locations", [])))
+            self.versions[operation["context"], operation["name"], operation["id"]] = operation
+            for digest, place in operation.get("locations", ()):
+                self.places[bytes.fromhex(digest)] = tuple(place)
         elif verb == "add_index_run":
-            for old in operation.get("replaces", []):
+            for old in operation.get("replaces", ()):
                 self.runs.pop((old["meta"], old["offset"]), None)
-            run = operation["run"]
-            self.runs[run["meta"], run["offset"]] = IndexRun(self, run)
+            self.runs[operation["run"]["meta"], operation["run"]["offset"]] = operation["run"]
         elif verb in {"annotate", "tag", "untag", "delete", "restore"}:
-            known = self.names.get((operation["context"], operation["name"]))
-            if known is None:
-                raise ReaderError(f"{what} speaks of a name that is not there")
-            ids = operation.get("ids") or [operation[key] for key in ("id",) if key in operation]
-            check(known.versions.keys() >= set(ids), f"{what} speaks of a version that is not there")
+            name = operation["context"], operation["name"]
+            ids = operation["ids"] if "ids" in operation else [operation.get("id")]
+            keys = {(*name, each) for each in ids if each is not None}
+            check(keys <= self.versions.keys(), f"{what} speaks of what is not there")
             if verb == "tag":
-                known.tags[operation["tag"]] = operation["id"]
+                self.tags[*name, operation["tag"]] = operation["id"]
             elif verb == "untag":
-                known.tags.pop(operation["tag"], None)
+                self.tags.pop((*name, operation["tag"]), None)
             elif verb != "annotate":
-                for each in ids:
-                    known.versions[each].deleted = verb == "delete"
-        else:
-            self.unknown_operations.add(verb)
+                self.hidden = self.hidden | keys if verb == "delete" else self.hidden - keys
 
-    # Chunks: docs/format/content.md
+    def find(self, selector: str) -> Params:
+        """Return the visible version with a number or tag; without one, the latest."""
+        head, _, at = selector.partition("@")
+        context, _, name = head.rpartition("//")
+        own = (context or "main", name)
+        visible = [each for key, each in self.visible if key[:2] == own]
+        tagged = self.tags.get((*own, at))
+        if at not in {"", "latest"}:
+            visible = [each for each in visible if at == each["number"] or tagged == each["id"]]
+        check(visible, f"there is no {selector!r}")
+        return max(visible, key=lambda each: number_order(each["number"]))
 
-    def pack(self, place: str, pack_id: str) -> "Pack":
-        """Return a pack whose footer was checked."""
-        key = place, pack_id
-        if key not in self.packs:
-            check(place in KINDS, f"{place!r} is no place of packs")
-            check(re.fullmatch("[0-9a-f]{32}", pack_id), f"{pack_id!r} is no id of a pack")
-            self.packs[key] = Pack(self.root / place / pack_id, KINDS[place], f"{place}/{pack_id}")
-        return self.packs[key]
-
-    def locate(self, digest: bytes) -> Place:
-        """Return where a chunk is."""
-        if digest in self.places:
-            return self.places[digest]
-        for run in reversed(self.runs.values()):
-            place = run.find(digest)
-            if place is not None:
-                return place
-        raise ReaderError(f"nothing says where the chunk {digest.hex()} is")
-
-    def chunk(self, digest: bytes, size_bytes: int) -> bytes:
+    def read_chunk(self, digest: bytes, size_bytes: int) -> bytes:
         """Return the plain bytes of a chunk."""
         data = self.payload.get(digest)
         if data is None:
-            place = self.locate(digest)
-            pack = self.pack(place.place, place.id)
-            row = pack.rows.get((digest, place.offset))
-            check(row == place[3:], f"the footer of {pack.what} says other things of a chunk")
-            data = decode(pack.read(place.offset, place.stored_bytes), place, pack.what)
-            check(digest_of(data) == digest, f"the chunk {digest.hex()} in {pack.what} is damaged")
+            if digest not in self.places:
+                self.read_runs()
+            check(digest in self.places, f"nothing says where the chunk {digest.hex()} is")
+            place, pack, offset, stored_bytes, *how = self.places[digest]
+            row = self.read_footer(place, pack).get((digest, offset))
+            check(row == (stored_bytes, *how), f"the footer of {pack} says other things of a chunk")
+            data = decode(self.read_pack(place, pack, offset, stored_bytes), pack, *how)
+            check(digest_of(data) == digest, f"a chunk in {place}/{pack} is damaged")
         check(len(data) == size_bytes, f"the chunk {digest.hex()} has another size")
         return data
 
+    def read_runs(self) -> None:
+        """Learn all that index runs know, the newest first."""
+        while self.runs:
+            (meta, offset), run = self.runs.popitem()
+            data = self.read_pack("meta", meta, offset, run["size"])
+            for digest, place in iter_run(data, f"an index run in meta/{meta}"):
+                self.places.setdefault(digest, place)
 
-def check_header(data: bytes, kind: int, what: str) -> None:
-    """Check the first 16 bytes of an object."""
-    check(len(data) >= 16 and data[:4] == b"kist", f"{what} is no object of kist")
-    check(data[5:8] == bytes(3), f"{what} has an unknown format or flags")
-    check(data[4] == kind, f"{what} is an object of another kind")
-
-
-def parse_row(row: Sequence[Any]) -> tuple[bytes, Place]:
-    """Return digest and place from a row of the log."""
-    digest, place = bytes.fromhex(row[0]), Place(*row[1])
-    check(all(type(each) is int and each >= 0 for each in place[2:]), "a place is no place")
-    return digest, place
-
-
-class Pack:
-    """A file with chunks, and the footer that lists them."""
-
-    def __init__(self, path: Path, kind: int, what: str) -> None:
-        self.path, self.what = path, what
-        check(path.is_file(), f"{what} is missing")
-        total = path.stat().st_size
-        check(total >= 16 + 4 + 40, f"{what} is too short")
-        tail = self.read(total - 40, 40)
-        size = int.from_bytes(tail[:8], "little")
-        check(4 <= size <= total - 16 - 40, f"the footer of {what} is damaged")
-        header, footer = self.read(0, 16), self.read(total - 40 - size, size)
-        check_header(header, kind, what)
-        authentic = digest_of(header + footer + tail[:8]) == tail[8:]
-        check(authentic, f"the footer of {what} is damaged")
-        count = int.from_bytes(footer[:4], "little")
-        check(size == 4 + 50 * count, f"the footer of {what} has a wrong size")
-        columns = struct.unpack_from(f"<{count}Q{count}I{count}I{count}B{count}B", footer, 4 + 32 * count)
-        numbers = zip(*(columns[at * count : (at + 1) * count] for at in range(5)), strict=True)
-        self.rows: dict[tuple[bytes, int], tuple[int, ...]] = {}
-        for at, (offset, *rest) in enumerate(numbers):
-            self.rows[footer[4 + 32 * at : 36 + 32 * at], offset] = tuple(rest)
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Return bytes of the file."""
-        with self.path.open("rb") as file:
-            file.seek(offset)
-            data = file.read(size)
-        check(len(data) == size, f"{self.what} ends too early")
+    def read_pack(self, place: str, pack: str, offset: int, size: int) -> bytes:
+        """Return bytes of a pack; a negative offset counts from its end."""
+        check(place in KINDS and re.fullmatch("[0-9a-f]{32}", pack), f"{pack!r} is no pack")
+        path = self.root / place / pack
+        check(path.is_file(), f"{place}/{pack} is missing")
+        with path.open("rb") as file:
+            file.seek(offset if offset >= 0 else max(path.stat().st_size + offset, 0))
+            data = file.read(size) if size <= path.stat().st_size else b""
+        check(len(data) == size, f"{place}/{pack} ends too early")
         return data
 
+    def read_footer(self, place: str, pack: str) -> dict[tuple[bytes, int], tuple[int, ...]]:
+        """Return the sizes, encoding and parameter of each chunk, by its digest and offset."""
+        what = f"{place}/{pack}"
+        if what not in self.footers:
+            end = self.read_pack(place, pack, -40, 40)
+            size = int.from_bytes(end[:8], "little")
+            header = self.read_pack(place, pack, 0, 16)
+            footer = self.read_pack(place, pack, -40 - size, size)
+            authentic = digest_of(header + footer + end[:8]) == end[8:]
+            check(authentic, f"header or footer of {what} are damaged")
+            check(header[:8] == HEADERS[place], f"{what} is no such pack of format 0")
+            count = int.from_bytes(footer[:4], "little")
+            check(size == 4 + 50 * count, f"the footer of {what} has a wrong size")
+            rows = split_columns(footer[4:], "QIIBB", count)
+            self.footers[what] = {(digest, row[0]): row[1:] for digest, row in rows}
+        return self.footers[what]
 
-def decode(stored: bytes, place: Place, what: str) -> bytes:
+    def read_part(self, entry: Entry, name: str) -> Iterator[bytes]:
+        """Return the bytes of a part piece by piece."""
+        _, inline, chunks = entry.parts[name]
+        yield inline or b""
+        for digest, size in chunks:
+            yield self.read_chunk(digest, size)
+
+    def iter_entries(self, version: Params) -> Iterator[Entry]:
+        """Return the entries of a version, sorted by path."""
+        todo = [(bytes.fromhex(version["digest"]), version["root_bytes"])]
+        before, size_bytes = None, 0
+        while todo:
+            node = unpack(self.read_chunk(*todo.pop()))
+            check(node[0] in {0, 1}, "a manifest has a node of an unknown kind")
+            if node[0] == 1:
+                todo += reversed([*zip(column(node[2], "32s"), column(node[3], "I"), strict=True)])
+                continue
+            for entry in decode_leaf(node):
+                path = entry.path.encode()
+                check(before is None or before < path, "the paths of a manifest are not in order")
+                before = path
+                size_bytes += sum(each[0] for each in entry.parts.values())
+                yield entry
+        check(size_bytes == version["size_bytes"], "a version has another size than its entries")
+
+
+def number_order(text: str) -> tuple[Any, ...]:
+    """Return what numbers are sorted by: a pre-release comes before the number itself."""
+    plain, *stage = re.split("([ab])", text)
+    return [*map(int, plain.split(".")), 0][:3], not stage, stage[:1], [int(n) for n in stage[1:]]
+
+
+def split_columns(data: bytes, forms: str, rows: int) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+    """Return each digest in a table with the numbers that stand in the columns behind."""
+    numbers = struct.unpack_from("<" + "".join(f"{rows}{form}" for form in forms), data, 32 * rows)
+    return ((data[32 * at : 32 * at + 32], numbers[at::rows]) for at in range(rows))
+
+
+def decode(stored: bytes, what: str, size_bytes: int, encoding: int, step: int) -> bytes:
     """Return the plain form of the stored bytes of a chunk."""
-    if place.encoding == PLAIN:
+    if encoding == PLAIN:
         return stored
-    check(place.encoding in {ZSTD, SHUFFLED_ZSTD}, f"{what} has an unknown encoding")
-    try:
-        promised = get_frame_parameters(stored).content_size
-        check(promised == place.size_bytes, f"a chunk in {what} promises another size")
-        plain = ZstdDecompressor().decompress(stored, max_output_size=place.size_bytes)
-    except ZstdError as error:
-        raise ReaderError(f"a chunk in {what} cannot be decompressed: {error}") from error
-    if place.encoding == ZSTD:
+    check(encoding in {ZSTD, SHUFFLED_ZSTD}, f"{what} has an unknown encoding")
+    promised = get_frame_parameters(stored).content_size
+    check(promised == size_bytes, f"a chunk in {what} promises another size")
+    plain = ZstdDecompressor().decompress(stored, max_output_size=size_bytes)
+    if encoding == ZSTD:
         return plain
-    check(place.parameter > 0, f"a chunk in {what} has items of no size")
-    step, count = place.parameter, len(plain) // place.parameter
-    data = bytearray(plain)
+    data, count = bytearray(plain), len(plain) // step
     for lane in range(step):
-        data[lane : step * count : step] = plain[lane * count : (lane + 1) * count]
+        data[lane : count * step : step] = plain[lane * count : (lane + 1) * count]
     return bytes(data)
 
 
-class IndexRun:
-    """A sorted table of places, of which only the blocks that are needed are read."""
-
-    def __init__(self, repository: Repository, run: Mapping[str, Any]) -> None:
-        self.repository, self.meta = repository, str(run["meta"])
-        self.offset, self.size, self.count = int(run["offset"]), int(run["size"]), int(run["count"])
-        self.blocks: dict[int, dict[bytes, Place]] = {}
-
-    def read(self, start: int, size: int) -> bytes:
-        """Return bytes of the run."""
-        check(start + size <= self.size, "an index run has no end")
-        return self.repository.pack("meta", self.meta).read(self.offset + start, size)
-
-    @cached_property
-    def head(self) -> tuple[int, int, list[tuple[str, str]], list[bytes], list[bytes]]:
-        """Head size, rows of a block, objects, first digests, digests of blocks."""
-        magic, count, size, rows, objects = struct.unpack("<8sIIII", self.read(0, 24))
-        check(magic == b"kist-idx" and rows, "an index run does not begin as one")
-        blocks = -(-count // rows)
-        check(size == 24 + 17 * objects + 64 * blocks + 32, "an index run has a wrong head")
-        check(count == self.count and self.size == size + 54 * count, "an index run is cut off")
-        head = self.read(0, size)
-        check(digest_of(head[:-32]) == head[-32:], "the head of an index run is damaged")
-        places = {kind: place for place, kind in KINDS.items()}
-        at = 24 + 17 * objects
-        table = [
-            (places.get(kind, ""), identity.hex())
-            for kind, identity in struct.iter_unpack("<B16s", head[24:at])
-        ]
-        fences = list(struct.iter_unpack("<32s32s", head[at:-32]))
-        return size, rows, table, [first for first, _ in fences], [block for _, block in fences]
-
-    def find(self, digest: bytes) -> Place | None:
-        """Return where a chunk is, or None."""
-        number = bisect_right(self.head[3], digest) - 1
-        return None if number < 0 else self.block(number).get(digest)
-
-    def block(self, number: int) -> dict[bytes, Place]:
-        """Return the rows of one block."""
-        if number not in self.blocks:
-            start, rows, table, _, digests = self.head
-            count = min(rows, self.count - number * rows)
-            data = self.read(start + 54 * rows * number, 54 * count)
-            check(digest_of(data) == digests[number], "a block of an index run is damaged")
-            form = f"<{count}I{count}Q{count}I{count}I{count}B{count}B"
-            columns = struct.unpack_from(form, data, 32 * count)
-            self.blocks[number] = {
-                data[32 * at : 32 * at + 32]: Place(*table[columns[at]], *columns[count + at :: count])
-                for at in range(count)
-            }
-        return self.blocks[number]
+def iter_run(data: bytes, what: str) -> Iterator[tuple[bytes, Place]]:
+    """Return the digests and places of all chunks that an index run knows."""
+    magic, count, size, block_rows, objects = struct.unpack_from("<8sIIII", data)
+    blocks, fences = -(-count // block_rows), 24 + 17 * objects
+    fits = size == fences + 64 * blocks + 32 and len(data) == size + 54 * count
+    check(magic == b"kist-idx" and fits, f"{what} is none, or has a wrong size")
+    check(digest_of(data[: size - 32]) == data[size - 32 : size], f"{what} is damaged")
+    places = {kind: place for place, kind in KINDS.items()}
+    table = [(places[kind], id.hex()) for kind, id in struct.iter_unpack("<B16s", data[24:fences])]
+    for number in range(blocks):
+        block = data[size + 54 * block_rows * number :][: 54 * block_rows]
+        authentic = digest_of(block) == data[fences + 64 * number + 32 :][:32]
+        check(authentic, f"{what} is damaged")
+        for digest, row in split_columns(block, "IQIIBB", len(block) // 54):
+            yield digest, (*table[row[0]], *row[1:])
 
 
-# MessagePack: docs/format/values.md
+def column(data: bytes, form: str) -> list[Any]:
+    return [row[0] for row in struct.iter_unpack(f"<{form}", data)]
 
 
-class Extension(NamedTuple):
-    """A MessagePack extension."""
+def decode_leaf(node: Sequence[Any]) -> Iterator[Entry]:
+    """Return the entries of a leaf."""
+    counts, inline = column(node[4], "I"), io.BytesIO(node[11])
+    paths = node[1].decode().split("\0") if counts else []
+    chunks = iter([*zip(column(node[10], "32s"), column(node[9], "I"), strict=True)])
+    columns = column(node[5], "I"), node[6], column(node[7], "Q"), column(node[8], "I")
+    rows = iter([*zip(*columns, strict=True)])
+    entries = zip(paths, column(node[2], "I"), column(node[3], "I"), counts, strict=True)
+    for path, codec, params, count in entries:
+        parts: dict[str, Part] = {}
+        for name, flags, size, length in islice(rows, count):
+            short = inline.read(size) if flags & 1 else None
+            own = [*islice(chunks, length)]
+            fits = len(own) == length and size == sum(n for _, n in own) + len(short or b"")
+            check(fits and not (flags & 1 and own), "a part in a manifest has a wrong size")
+            parts[node[14][name]] = size, short, own
+        check(len(parts) == count, "a manifest has a wrong number of parts")
+        yield Entry(path, node[12][codec], json.loads(node[13][params]), parts)
+    check(not [*rows, *chunks, *inline.read()], "a manifest has content left over")
 
-    code: int
-    data: bytes
+
+class Extension(tuple[int, bytes]):  # noqa: SLOT001
+    """A MessagePack extension, code and data; see values.md."""
 
 
 class Pairs(list[tuple[Any, Any]]):
     """A MessagePack map."""
 
 
-CONSTANTS: dict[int, Any] = {0xC0: None, 0xC2: False, 0xC3: True}
-CONSTANTS |= {byte: byte for byte in range(0x80)} | {byte: byte - 256 for byte in range(0xE0, 256)}
-NUMBERS = dict(zip(range(0xCA, 0xD4), (">f", ">d", ">B", ">H", ">I", ">Q", ">b", ">h", ">i", ">q"), strict=True))
-SHORT = {0x80 + count: ("pairs", count) for count in range(16)}
-SHORT |= {0x90 + count: ("items", count) for count in range(16)}
-SHORT |= {0xA0 + count: ("text", count) for count in range(32)}
+CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True, **{byte: byte for byte in range(0x80)}}
+CONSTANTS |= {byte: byte - 256 for byte in range(0xE0, 0x100)}
+NUMBERS = {0xCA + at: f">{form}" for at, form in enumerate("fdBHIQbhiq")}
+FEW = (("map", 0x80, 16), ("array", 0x90, 16), ("str", 0xA0, 32))
+SHORT = {first + count: (kind, count) for kind, first, most in FEW for count in range(most)}
 SHORT |= {0xD4 + power: ("extension", 1 << power) for power in range(5)}
-LONG = {0xC4 + power: ("raw", 1 << power) for power in range(3)}
-LONG |= {0xC7 + power: ("extension", 1 << power) for power in range(3)}
-LONG |= {0xD9 + power: ("text", 1 << power) for power in range(3)}
-LONG |= {0xDC + power: ("items", 2 << power) for power in range(2)}
-LONG |= {0xDE + power: ("pairs", 2 << power) for power in range(2)}
+MANY = (("bin", 0xC4), ("extension", 0xC7), ("str", 0xD9))
+LONG = {first + power: (kind, 1 << power) for kind, first in MANY for power in range(3)}
+LONG |= {0xDC: ("array", 2), 0xDD: ("array", 4), 0xDE: ("map", 2), 0xDF: ("map", 4)}
 
 
-class Unpacker:
-    """Reads one MessagePack object after the other."""
+class Unpacker(io.BytesIO):
+    """Reads MessagePack."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at, self.depth = data, 0, 0
+    def take(self, count: int) -> bytes:
+        data = self.read(count)
+        check(len(data) == count, "a MessagePack object ends too early")
+        return data
 
-    def raw(self, count: int) -> bytes:
-        """Return the next bytes."""
-        self.at += count
-        check(self.at <= len(self.data), "a MessagePack object ends too early")
-        return self.data[self.at - count : self.at]
-
-    def text(self, count: int) -> str:
-        """Return the next text."""
-        return self.raw(count).decode("utf-8", "surrogatepass")
-
-    def extension(self, count: int) -> Extension:
-        """Return the next extension, behind its size."""
-        (code,) = struct.unpack("b", self.raw(1))
-        return Extension(code, self.raw(count))
-
-    def items(self, count: int) -> list[Any]:
-        """Return the next objects."""
-        self.depth += 1
-        check(self.depth <= MAX_DEPTH, "a MessagePack object is nested too deep")
-        found = []
-        for _ in range(count):
-            found.append(self.value())  # noqa: PERF401  # half as deep on the stack
-        self.depth -= 1
-        return found
-
-    def pairs(self, count: int) -> Pairs:
-        """Return the next keys and values."""
-        found = self.items(2 * count)
-        return Pairs(zip(found[::2], found[1::2], strict=True))
-
-    def value(self) -> Any:
-        """Return the next object."""
-        byte = self.raw(1)[0]
+    def value(self, depth: int = 0) -> Any:
+        byte = self.take(1)[0]
         if byte in CONSTANTS:
             return CONSTANTS[byte]
         if byte in NUMBERS:
-            form = NUMBERS[byte]
-            return struct.unpack(form, self.raw(struct.calcsize(form)))[0]
-        if byte in SHORT:
-            kind, count = SHORT[byte]
-        else:
-            check(byte in LONG, f"{byte:02x} begins no MessagePack object")
-            kind, width = LONG[byte]
-            count = int.from_bytes(self.raw(width), "big")
-        return getattr(self, kind)(count)
+            return struct.unpack(NUMBERS[byte], self.take(struct.calcsize(NUMBERS[byte])))[0]
+        check(byte in SHORT or byte in LONG, f"{byte:02x} begins no MessagePack object")
+        kind, count = SHORT[byte] if byte in SHORT else LONG[byte]
+        count = count if byte in SHORT else int.from_bytes(self.take(count), "big")
+        if kind in {"array", "map"}:
+            check(depth < MAX_DEPTH, "a MessagePack object is nested too deep")
+            items = [self.value(depth + 1) for _ in range(count if kind == "array" else 2 * count)]
+            return items if kind == "array" else Pairs(zip(items[::2], items[1::2], strict=True))
+        if kind == "extension":
+            return Extension((self.take(1)[0], self.take(count)))
+        data = self.take(count)
+        return data if kind == "bin" else data.decode("utf-8", "surrogatepass")
 
 
 def unpack(data: bytes) -> Any:
     """Return the one MessagePack object in some bytes."""
     unpacker = Unpacker(data)
     value = unpacker.value()
-    check(unpacker.at == len(data), "bytes follow a MessagePack object")
+    check(not unpacker.read(1), "bytes follow a MessagePack object")
     return value
 
 
-# Manifest: docs/format/manifest.md
+def typed(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"$type": kind, **fields}
 
 
-class Part(NamedTuple):
-    """A stream of bytes."""
-
-    size_bytes: int
-    inline: bytes | None
-    chunks: list[tuple[bytes, int]]
+def typed_bytes(kind: str, data: bytes) -> dict[str, Any]:
+    return typed(kind, base64=base64.b64encode(data).decode())
 
 
-class Entry(NamedTuple):
-    """A row of a manifest."""
-
-    path: str
-    codec: str
-    params: dict[str, Any]
-    parts: dict[str, Part]
-
-
-def column(data: bytes, form: str) -> list[Any]:
-    """Return the numbers, or digests, of a column."""
-    return [row[0] for row in struct.iter_unpack(f"<{form}", data)]
-
-
-def decode_leaf(node: Sequence[Any]) -> Iterator[Entry]:
-    """Return the entries of a leaf."""
-    chunks = iter(list(zip(column(node[10], "32s"), column(node[9], "I"), strict=True)))
-    inline, words = node[11], node[14]
-    parts: list[tuple[str, Part]] = []
-    columns = column(node[5], "I"), node[6], column(node[7], "Q"), column(node[8], "I")
-    for name, flags, size, count in zip(*columns, strict=True):
-        own = [next(chunks) for _ in range(count)]
-        short = None
-        if flags & INLINE:
-            short, inline = inline[:size], inline[size:]
-        length = sum(each for _, each in own) if short is None else len(short)
-        check(length == size, "a part in a manifest has a wrong size")
-        parts.append((words[name], Part(size, short, own)))
-    check(not inline and next(chunks, None) is None, "a manifest has content left over")
-    counts = column(node[4], "I")
-    check(len(parts) == sum(counts), "a manifest has a wrong number of parts")
-    paths = node[1].decode().split("\0") if counts else []
-    rest = iter(parts)
-    rows = zip(paths, column(node[2], "I"), column(node[3], "I"), counts, strict=True)
-    for path, codec, params, count in rows:
-        own_parts = dict(next(rest) for _ in range(count))
-        yield Entry(path, node[12][codec], json.loads(node[13][params]), own_parts)
+def to_json(value: Any) -> Any:
+    """Return a decoded MessagePack object of a literal as JSON; see second-reader.md."""
+    if isinstance(value, Extension):
+        check(value[0] in EXTENSIONS, f"a literal has the unknown extension {value[0]}")
+        return EXTENSIONS[value[0]](value[1])
+    if isinstance(value, Pairs):
+        pairs = [[to_json(key), to_json(item)] for key, item in value]
+        plain = all(isinstance(key, str) and key != "$type" for key, _ in pairs)
+        check(not plain or len(dict(value)) == len(pairs), "a literal has a key twice")
+        return dict(pairs) if plain else typed("dict", items=pairs)
+    if isinstance(value, list):
+        marked = MARKS.get(value[0]) if value and isinstance(value[0], Extension) else None
+        items = [to_json(item) for item in (value[1:] if marked else value)]
+        return typed(marked, items=items) if marked else items
+    if isinstance(value, bytes):
+        return typed_bytes("bytes", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return typed("float", value=repr(value), bits=struct.pack(">d", value).hex())
+    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        return typed_bytes("str", value.encode("utf-8", "surrogatepass"))
+    return value
 
 
-def iter_entries(repository: Repository, version: Version) -> Iterator[Entry]:
-    """Return the entries of a version, sorted by path."""
-    todo = [(bytes.fromhex(version.published["digest"]), version.published["root_bytes"])]
-    while todo:
-        node = unpack(repository.chunk(*todo.pop()))
-        if node[0] == 1:
-            below = zip(column(node[2], "32s"), column(node[3], "I"), strict=True)
-            todo += reversed(list(below))
+def clock_to_json(kind: type[dt.time] | type[dt.datetime], data: bytes) -> dict[str, Any]:
+    *when, fold, zone = unpack(data)
+    return typed(kind.__name__, value=kind(*when).isoformat(), fold=fold, zone=to_json(zone))
+
+
+MARKS = {(1, b"t"): "tuple", (1, b"s"): "set", (1, b"f"): "frozenset", (1, b"l"): "slice"}
+EXTENSIONS: dict[int, Callable[[bytes], dict[str, Any]]] = {
+    2: lambda data: typed("int", value=hex(int.from_bytes(data, "little", signed=True))),
+    3: lambda data: typed("complex", items=to_json(list(struct.unpack("<dd", data)))),
+    4: lambda data: typed_bytes("bytearray", data),
+    5: lambda data: typed("date", value=dt.date(*unpack(data)).isoformat()),
+    6: lambda data: clock_to_json(dt.time, data),
+    7: lambda data: clock_to_json(dt.datetime, data),
+    8: lambda data: typed("timedelta", items=to_json(unpack(data))),
+    9: lambda data: typed("timezone", items=to_json(unpack(data))),
+    10: lambda data: typed("ZoneInfo", key=data.decode("ascii")),
+    11: lambda data: typed("Decimal", value=data.decode("ascii")),
+    12: lambda data: typed("UUID", value=data[:16].hex(), mark=data[16:].decode()),
+    13: lambda data: typed("range", items=to_json(unpack(data))),
+    14: lambda data: typed("numpy", items=to_json(unpack(data))),
+}
+
+
+DTYPE = re.compile(r"[<>|][biufcmMSUV]\d+(\[\w+\])?", re.ASCII)
+Spans = list[tuple[int, int]]
+
+
+def parse_dtype(dtype: Any) -> tuple[Any, int, Spans]:
+    """Return a dtype as .npy files say it, its size, and which bytes of an item go into them."""
+    dtype = dtype["text"] if isinstance(dtype, dict) and "text" in dtype else dtype
+    if isinstance(dtype, str):
+        check(DTYPE.fullmatch(dtype), f"{dtype!r} is no dtype")
+        size = int(re.findall(r"\d+", dtype)[0]) * (4 if dtype[1] == "U" else 1)
+        return dtype, size, [(0, size)]
+    if "of" in dtype:
+        inner, size, own = parse_dtype(dtype["of"])
+        total = size * math.prod(dtype["shape"])
+        starts = range(0, total, size or 1)
+        spans = [(at + first, at + last) for at in starts for first, last in own]
+        return (inner, tuple(dtype["shape"])), total, spans
+    form, spans = [], []
+    for name, description, offset, *title in dtype["fields"]:
+        inner, _, own = parse_dtype(description)
+        label = (title[0], name) if title else name
+        form.append((label, *inner) if isinstance(inner, tuple) else (label, inner))
+        spans += [(offset + first, offset + last) for first, last in own]
+    return form, dtype["item_size"], spans
+
+
+def number_items(params: Params, *, fortran: bool = False) -> Sequence[int]:
+    """Return the positions in memory of all items of an array, in C order (or as they are)."""
+    shape, order = params["shape"], params["order"]
+    plain = list(range(len(shape)))
+    axes = {"C": plain, "F": plain[::-1]}[order] if isinstance(order, str) else order
+    check(sorted(axes) == plain and min(shape, default=0) >= 0, "an array has no order or shape")
+    if fortran or axes == plain:
+        return range(math.prod(shape))
+    steps = [math.prod(shape[axis] for axis in axes[axes.index(each) + 1 :]) for each in plain]
+    return [sum(map(mul, index, steps)) for index in product(*map(range, shape))]
+
+
+def iter_npy(params: Params, size_bytes: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Return an array as the bytes of a .npy file; see second-reader.md."""
+    form, size, spans = parse_dtype(params["dtype"])
+    shape, fortran = tuple(params["shape"]), params["order"] == "F"
+    places = number_items(params, fortran=fortran)
+    check(size == params["item_size"], "an array has items of another size")
+    check(size_bytes == size * math.prod(shape), "an array has another size than its shape says")
+    text = repr({"descr": form, "fortran_order": fortran, "shape": shape})
+    version, width = (1, 2) if re.fullmatch("[\0-\xff]{,65000}", text) else (3, 4)
+    head = text.encode("latin-1" if version == 1 else "utf-8")
+    head += b" " * (-(9 + width + len(head)) % 64) + b"\n"
+    yield b"\x93NUMPY" + bytes([version, 0]) + len(head).to_bytes(width, "little") + head
+    whole = all(last == first for (_, last), (first, _) in pairwise([(0, 0), *spans, (size, size)]))
+    if whole and isinstance(places, range):
+        yield from pieces
+    else:
+        data = b"".join(pieces)
+        yield b"".join(data[at * size + a : at * size + b] for at in places for a, b in spans)
+
+
+def texts_to_json(params: Params, sizes: Sequence[int], text: bytes) -> dict[str, Any]:
+    """Return an array of texts of any length as JSON."""
+    total = sum(size for size in sizes if size != -1)
+    fits = total == len(text) and min(sizes, default=0) >= -1
+    check(fits and len(sizes) == math.prod(params["shape"]), "texts have wrong sizes")
+    stream = io.BytesIO(text)
+    texts = [None if size == -1 else stream.read(size).decode() for size in sizes]
+    items = [texts[place] for place in number_items(params)]
+    return typed("texts", **params["dtype"], shape=params["shape"], items=items)
+
+
+class Extraction:
+    """Writes the entries of one version below a directory of its own."""
+
+    def __init__(self, repository: Repository, root: Path) -> None:
+        self.read, self.root = repository.read_part, root
+        self.links: dict[str, str] = {}
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Write all entries, links last."""
+        for entry in entries:
+            self.write_entry(entry, entry.path, entry.params)
+        for path, target in self.links.items():
+            self.check_link(path, target)
+            self.find_place(path).symlink_to(target)
+
+    def write_entry(self, entry: Entry, path: str, params: Params) -> None:
+        if entry.codec == "directory":
+            self.find_place(path).mkdir(exist_ok=True)
+        elif entry.codec == "link":
+            self.links[path] = params["target"]
+        elif entry.codec in {"bytes", "file"}:
+            self.write_file(path, self.read(entry, "data"))
+            if params.get("executable") is True:
+                place = self.find_place(path)
+                place.chmod(place.stat().st_mode | 0o111)
+        elif entry.codec == "text":
+            errors = "surrogatepass" if params.get("surrogates") is True else "strict"
+            data = b"".join(self.read(entry, "data"))
+            self.write_file(path, [data.decode("utf-8", errors).encode("utf-8", errors)])
+        elif entry.codec == "literal":
+            self.write_json(path, to_json(unpack(b"".join(self.read(entry, "data")))))
+        elif entry.codec == "array" and "missing" in params["dtype"]:
+            sizes = column(b"".join(self.read(entry, "sizes")), "q")
+            text = b"".join(self.read(entry, "text"))
+            self.write_json(path, texts_to_json(params, sizes, text))
+        elif entry.codec == "array" and params.get("class") in {None, "recarray", "masked"}:
+            for name in ["data", *(each for each in ("mask", "fill_value") if each in params)]:
+                own = params if name == "data" else params[name]
+                pieces = iter_npy(own, entry.parts[name][0], self.read(entry, name))
+                self.write_file(path, pieces, suffix="" if name == "data" else f".{name}")
         else:
-            check(node[0] == 0, "a manifest has a node of an unknown kind")
-            yield from decode_leaf(node)
+            raise ReaderError(f"the entry {path!r} has an unknown codec or class")
+
+    def write_json(self, path: str, value: Any) -> None:
+        self.write_file(path, [json.dumps(value, allow_nan=False).encode() + b"\n"])
+
+    def write_file(self, path: str, pieces: Iterable[bytes], *, suffix: str = "") -> None:
+        with open(f"{self.find_place(path)}{suffix}", "xb") as file:
+            file.writelines(pieces)
+
+    def find_place(self, path: str) -> Path:
+        """Return where an entry comes to lie, below the root, and make the directory for it."""
+        words = path.split("/") if path else []
+        ours = all(word not in {"", ".", ".."} and "\0" not in word for word in words)
+        foreign = os.sep != "/" and re.search(r"[\\:]", path)
+        check(ours and not foreign, f"the path {path!r} would leave the destination")
+        place = self.root.joinpath(*words)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def check_link(self, path: str, target: str) -> None:
+        """Refuse a link that may lead out of the root."""
+        place = path.split("/")[:-1]
+        above = {"/".join(place[:end]) for end in range(1, len(place) + 1)}
+        sure = bool(path and target) and not target.startswith("/") and "\0" not in target
+        sure, through = sure and not above & self.links.keys(), False
+        for word in target.split("/"):
+            if word == "..":
+                sure = sure and bool(place) and not through
+                place = place[:-1]
+            elif word not in {"", "."}:
+                place = [*place, word]
+                through = through or "/".join(place) in self.links
+        check(sure, f"the link {path!r} leads out of the destination, to {target!r}")
+
+
+def print_list(repository: Repository) -> None:
+    """Print the visible versions: selector, codec, size in bytes, tags."""
+    for key, version in sorted(repository.visible, key=lambda item: item[0][:2]):
+        name = f"{key[0]}//{key[1]}".removeprefix("main//")
+        own = sorted(tag for (*at, tag), id in repository.tags.items() if (*at, id) == key)
+        row = f"{name}@{version['number']}", version["codec"], version["size_bytes"], ",".join(own)
+        print("\t".join(printable(str(each)) for each in row).rstrip())
+
+
+def extract(repository: Repository, selector: str, dest: Path) -> None:
+    """Write a version; nothing of it is there before all of it is."""
+    version = repository.find(selector)
+    with tempfile.TemporaryDirectory(prefix=".second-reader-", dir=dest.parent) as directory:
+        Extraction(repository, Path(directory, "value")).write(repository.iter_entries(version))
+        made = {path: Path(f"{dest}{path.name[5:]}") for path in Path(directory).iterdir()}
+        check(not any(map(os.path.lexists, made.values())), f"{dest} is there already")
+        for path, target in made.items():
+            path.rename(target)
+
+
+def printable(text: str) -> str:
+    """Return a text that does nothing to a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 20 * MAX_DEPTH))
+    try:
+        match [*(sys.argv[1:] if arguments is None else arguments)]:
+            case ["list", root] | [root, "list"]:
+                print_list(Repository(Path(root)))
+            case ["extract", root, selector, dest] | [root, "extract", selector, dest]:
+                extract(Repository(Path(root)), selector, Path(dest))
+            case _:
+                print((__doc__ or "").strip(), file=sys.stderr)
+                return 2
+    except (ReaderError, OSError) as error:
+        problem = str(error)
+    except MALFORMED as error:
+        problem = f"the repository is not as its format says: {type(error).__name__}: {error}"
+    else:
+        return 0
+    print(f"second_reader: {printable(problem)}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

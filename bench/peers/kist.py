@@ -110,8 +110,9 @@ def open_and_get(target: str) -> float:
 
 def put_path(source: str, target: str, name: str) -> float:
     repository = kist.init(target)
-    settle()
-    return time_call(lambda: repository.put(name, Path(source)))
+    path = Path(source)
+    settle(target, stored_size(path)[1] if path.is_dir() else path.stat().st_size)
+    return time_call(lambda: repository.put(name, path))
 
 
 def cut_and_hash(source: str) -> float:

@@ -63,13 +63,15 @@ class Requests:
     def put_array(self, source: str, target: str, **options: Any) -> float:
         array = np.fromfile(source)
         place = self._make(target, options)
-        settle()
+        settle(target, array.nbytes)
         return time_call(lambda: place.save("array", array))
 
-    def get_array(self, target: str) -> float:
+    def get_array(self, target: str, size_bytes: int = 0) -> float:
+        settle(target, size_bytes)
         return time_call(lambda: self._open(target).load("array"))
 
-    def get_array_and_sum(self, target: str) -> float:
+    def get_array_and_sum(self, target: str, size_bytes: int = 0) -> float:
+        settle(target, size_bytes)
         return time_call(lambda: self._open(target).load("array").sum())
 
     def put_small(self, target: str, count: int, size_bytes: int, **options: Any) -> float:
@@ -90,10 +92,11 @@ class Requests:
     def put_arrays(self, source: str, target: str, count: int, **options: Any) -> float:
         arrays = list(np.fromfile(source).reshape(count, -1))
         place = self._make(target, options)
-        settle()
+        settle(target, sum(array.nbytes for array in arrays))
         return time_call(lambda: place.save_many(arrays))
 
-    def get_arrays(self, target: str, count: int) -> float:
+    def get_arrays(self, target: str, count: int, size_bytes: int = 0) -> float:
+        settle(target, size_bytes)
         return time_call(lambda: self._open(target).load_many(count))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
-from bench.measure import MIB, durable_write, median, settle, sync_directory, time_call
+from bench.measure import MIB, durable_write, median, settle, stored_size, sync_directory, time_call
 from bench.worker import serve
 
 
@@ -24,7 +24,7 @@ def make_array(path: str, count: int) -> None:
 
 def put_array(source: str, target: str) -> float:
     array = np.fromfile(source)
-    settle()
+    settle(Path(target).parent, array.nbytes)
     return time_call(lambda: durable_write(Path(target), array))
 
 
@@ -84,12 +84,13 @@ def put_arrays(source: str, target: str, count: int, *, synced: bool) -> float:
                 (root / str(index)).write_bytes(array)
         sync_directory(root)
 
-    settle()
+    settle(target, arrays.nbytes)
     return time_call(put)
 
 
-def get_arrays(target: str, count: int) -> float:
+def get_arrays(target: str, count: int, size_bytes: int) -> float:
     root = Path(target)
+    settle(target, size_bytes)
     return time_call(lambda: [np.fromfile(root / str(index)) for index in range(count)])
 
 
@@ -105,7 +106,7 @@ def make_tree(path: str, count: int, size_bytes: int) -> None:
 
 def copy_tree(source: str, target: str) -> dict[str, float]:
     """Copy a directory; return the seconds without, and with, a sync of all at the end."""
-    settle()
+    settle(source, stored_size(Path(source))[1])
     copied = time_call(lambda: shutil.copytree(source, target))
     return {"copied": copied, "synced": copied + time_call(settle)}
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from kist.versions import change, download, edit, history, opening, publish, read, sizes
+from kist.versions import change, collect, download, edit, history, opening, publish, read, sizes
 from kist.versions import diff as differ
+from kist.versions.collect import CollectOptions, CollectReport
 from kist.versions.download import DownloadPlan
 from kist.versions.history import LogRecord
 from kist.versions.publish import UNSET, Bump, Expect, Prerelease, PutPlan, PutRequest
@@ -507,6 +508,58 @@ class Repository:
         (True, 1)
         """
         return verify(self._session, target, sample=sample, progress=progress)
+
+    def collect(
+        self,
+        *,
+        dry_run: bool = False,
+        retention_days: float = 30,
+        writer_grace_s: float = 3600,
+        reader_grace_s: float = 86400,
+    ) -> CollectReport:
+        """Give back the space of what nothing keeps any more.
+
+        Deleted versions can be restored for some time; then they are purged: what is known
+        of them stays, their content goes. So does what writers left that died. It is safe
+        at any time, whoever reads and writes meanwhile; the times only save them from
+        doing something again.
+
+        Parameters
+        ----------
+        dry_run : bool
+            Only say what would be done.
+        retention_days : float
+            How long deleted versions can be restored.
+        writer_grace_s : float
+            How long new packs are spared that nothing refers to yet.
+        reader_grace_s : float
+            How long packs stay, once they are condemned, for those who read them now. A
+            later call removes them.
+
+        Returns
+        -------
+        CollectReport
+            Versions, packs and bytes.
+
+        Raises
+        ------
+        IntegrityError
+            If something is damaged that says what is needed. Nothing is removed then.
+
+        Examples
+        --------
+        >>> import kist
+        >>> repo = kist.init("memory://")
+        >>> version = repo.put("scratch", bytes(range(256)) * 100)
+        >>> deleted = repo.delete("scratch")
+        >>> report = repo.collect(retention_days=0, writer_grace_s=0, reader_grace_s=0)
+        >>> report.purged, report.swept_bytes > 0
+        (('scratch@0.0.1',), True)
+        """
+        return collect.collect(
+            self._session,
+            CollectOptions(dry_run, retention_days, writer_grace_s, reader_grace_s),
+        )
 
     def __contains__(self, name: object) -> bool:
         """Say whether there is such a name, or version."""

@@ -46,6 +46,10 @@ class Progress:
             line = fit(self._format(now_s - self._start_s), screen_width() - 1)
             click.echo(f"\r\x1b[K{line}", err=True, nl=False)
 
+    def follow(self, done_bytes: int, size_bytes: int | None = None) -> None:
+        """Say how many bytes are done now, as a transfer of the library does."""
+        self.add(done_bytes - self._done_bytes)
+
     def _format(self, elapsed_s: float) -> str:
         rate = format_size(int(self._done_bytes / max(elapsed_s, 1e-3)))
         return f"{self._what}  {format_size(self._done_bytes)}  {rate}/s"

@@ -1,7 +1,7 @@
 """What is known about where chunks are."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kist.content.index import IndexRun, open_run
 from kist.content.location import Location, Place, RunRef, pack_key
@@ -34,7 +34,7 @@ class Locator:
         self._loose: dict[bytes, Location] = {}
         self._runs: tuple[RunRef, ...] = ()
         self._opened: dict[RunRef, IndexRun] = {}
-        self._dropped: frozenset[str] = frozenset()
+        self._dropped: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -66,7 +66,19 @@ class Locator:
     def drop(self, pack_ids: Iterable[str]) -> None:
         """Find nothing any more in packs that were condemned, now or later."""
         with self._lock:
-            self._dropped = self._dropped.union(pack_ids)
+            self._dropped.update(pack_ids)
+
+    def iter_rows(self, run: RunRef) -> Iterator[tuple[bytes, Location]]:
+        """Go through what an index run says, without packs that were condemned.
+
+        Raises
+        ------
+        IntegrityError
+            If the run cannot be read.
+        """
+        for digest, location in open_run(self._store, run).iter_rows():
+            if location.id not in self._dropped:
+                yield digest, location
 
     def find(self, digest: bytes) -> Location | None:
         """Return where a chunk is, or None.

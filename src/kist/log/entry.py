@@ -18,17 +18,19 @@ from blake3 import blake3
 from kist.content.frame import Kind, build_frame, parse_frame
 from kist.errors import FormatError, IntegrityError
 from kist.log.operations import (
+    COLLECTION,
     LocationRow,
     Operation,
     Unknown,
     decode_operation,
     encode_operation,
+    list_features,
 )
 from kist.model.key import Key
 
 MAX_ENTRY_BYTES = 64 * 1024
 MAX_PAYLOAD_BYTES = 4 * 1024
-KNOWN_FEATURES: frozenset[str] = frozenset()
+KNOWN_FEATURES: frozenset[str] = frozenset({COLLECTION})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -103,7 +105,7 @@ def encode_entry(entry: LogEntry) -> tuple[bytes, str]:
             clock=_microseconds(entry.clock),
             author=entry.author,
             tool=entry.tool,
-            features=list(entry.features),
+            features=sorted({*entry.features, *list_features(entry.operations)}),
             operations=[] if entry.operations_at else _encode_each(entry.operations),
             operations_at=entry.operations_at,
             payload=[(digest.hex(), len(data)) for digest, data in entry.payload.items()],

@@ -7,15 +7,22 @@ as `Unknown`: it may go on and append, but must neither collect nor write a chec
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
 
-from kist.content.location import Location, RunRef
+from kist.content.location import Location, Place, RunRef
 from kist.errors import FormatError
 
 LocationRow = tuple[str, Location]
 """Digest in hexadecimal, and where the chunk is."""
+
+CondemnedRow = tuple[Place, str, int]
+"""Place, id and size in bytes of a pack."""
+
+COLLECTION = "collection"
+"""The feature that a reader must know where packs go away."""
 
 
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="op"):
@@ -90,6 +97,27 @@ class AddIndexRun(Operation, frozen=True, tag="add_index_run", kw_only=True):
     replaces: tuple[RunRef, ...] = ()
 
 
+class Purged(msgspec.Struct, frozen=True, array_like=True):
+    """Versions of one name whose content nobody can have any more."""
+
+    context: str
+    name: str
+    ids: tuple[str, ...]
+
+
+class Condemn(Operation, frozen=True, tag="condemn", kw_only=True):
+    """Packs that no entry may refer to from now on, and the versions that go with them."""
+
+    packs: tuple[CondemnedRow, ...] = ()
+    purged: tuple[Purged, ...] = ()
+
+
+class Swept(Operation, frozen=True, tag="swept", kw_only=True):
+    """Condemned packs that are not in the store any more."""
+
+    packs: tuple[str, ...]
+
+
 class Unknown(msgspec.Struct, frozen=True):
     """An operation of a later kist, kept as it stands."""
 
@@ -97,11 +125,23 @@ class Unknown(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-AnyOperation = Publish | Annotate | Tag | Untag | Delete | Restore | AddIndexRun
+AnyOperation = Publish | Annotate | Tag | Untag | Delete | Restore | AddIndexRun | Condemn | Swept
 KNOWN: Annotated[dict[str, type[Operation]], "by the word in the field op"] = {
     str(kind.__struct_config__.tag): kind
-    for kind in (Publish, Annotate, Tag, Untag, Delete, Restore, AddIndexRun)
+    for kind in (Publish, Annotate, Tag, Untag, Delete, Restore, AddIndexRun, Condemn, Swept)
 }
+
+
+def list_features(operations: Iterable[Operation | Unknown]) -> tuple[str, ...]:
+    """Return what a reader must know to understand these operations, sorted.
+
+    Examples
+    --------
+    >>> list_features([Swept(packs=("0199",)), Untag(context="main", name="a", tag="b")])
+    ('collection',)
+    """
+    collects = any(isinstance(operation, Condemn | Swept) for operation in operations)
+    return (COLLECTION,) if collects else ()
 
 
 def encode_operation(operation: Operation | Unknown) -> bytes:

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kist.content.locate import Locator
-from kist.content.location import Location
-from kist.errors import FormatError
+from kist.content.location import Location, Place
+from kist.errors import FormatError, NotFoundError
 from kist.log.entry import LogEntry
 from kist.log.operations import (
     AddIndexRun,
     Annotate,
+    Condemn,
     Delete,
     Operation,
     Publish,
     Restore,
+    Swept,
     Tag,
     Unknown,
     Untag,
@@ -42,11 +44,24 @@ class VersionState:
     metadata: dict[str, JsonValue]
     message: str
     deleted: bool = False
+    deleted_at: datetime | None = None
+    purged_by: int | None = None
 
     @property
     def root(self) -> ChunkRef:
         """The chunk that holds the root of the manifest."""
         return ChunkRef(bytes.fromhex(self.published.digest), self.published.root_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class CondemnedPack:
+    """A pack that no entry refers to any more, and the entry that says so."""
+
+    place: Place
+    id: str
+    size_bytes: int
+    seq: int
+    time: datetime
 
 
 @dataclass(slots=True)
@@ -71,10 +86,23 @@ class NameState:
         if self.latest is None or version.number > self.latest.number:
             self.latest = version
 
-    def hide(self, ids: Iterable[str], *, deleted: bool) -> None:
-        """Note that versions are deleted, or visible again."""
+    def hide(self, ids: Iterable[str], time: datetime) -> None:
+        """Note that versions are deleted since `time`."""
         for id in ids:
-            self.versions[id].deleted = deleted
+            if not self.versions[id].deleted:
+                self.versions[id].deleted_at = time
+            self.versions[id].deleted = True
+        self._find_latest()
+
+    def show(self, ids: Iterable[str]) -> None:
+        """Note that versions are visible again; what was purged never is."""
+        for id in ids:
+            version = self.versions[id]
+            if version.purged_by is None:
+                version.deleted, version.deleted_at = False, None
+        self._find_latest()
+
+    def _find_latest(self) -> None:
         self.latest = max(self.iter_visible(), key=lambda each: each.number, default=None)
 
     def record(self, version: VersionState) -> Version:
@@ -98,7 +126,19 @@ class NameState:
 
 
 class State:
-    """All names of a repository after `seq` + 1 entries; before the first, `seq` is -1."""
+    """All names of a repository after `seq` + 1 entries; before the first, `seq` is -1.
+
+    Attributes
+    ----------
+    condemned : dict of str to CondemnedPack
+        Every pack that was ever condemned, by id.
+    swept : set of str
+        The ids of those that are gone from the store.
+    log_packs : set of str
+        Packs with operations that were too many for their entry; needed to read the log.
+    named : dict of str to int
+        The last entry that gave a place in a pack, by the id of the pack.
+    """
 
     def __init__(self) -> None:
         self.seq = -1
@@ -106,6 +146,10 @@ class State:
         self.time: datetime | None = None
         self.names: dict[tuple[str, str], NameState] = {}
         self.has_unknown = False
+        self.condemned: dict[str, CondemnedPack] = {}
+        self.swept: set[str] = set()
+        self.log_packs: set[str] = set()
+        self.named: dict[str, int] = {}
 
     def find_name(self, context: str, name: str) -> NameState | None:
         """Return what is known of a name, deleted versions included, or None."""
@@ -121,6 +165,8 @@ class State:
         """Fold the next entry into the state and tell `locator` where its chunks are."""
         for digest, data in entry.payload.items():
             locator.add(digest, Location("log", str(entry.seq), 0, len(data), len(data), 0, 0))
+        if entry.operations_at is not None:
+            self.log_packs.add(entry.operations_at[1].id)
         for operation in entry.operations:
             self._apply_operation(operation, entry, locator)
         self.seq = entry.seq
@@ -135,6 +181,7 @@ class State:
                 self._publish(operation, entry)
                 for digest, location in operation.locations:
                     locator.add(bytes.fromhex(digest), location)
+                    self.named[location.id] = entry.seq
             case AddIndexRun():
                 locator.add_run(operation.run)
                 locator.drop_runs(run.name for run in operation.replaces)
@@ -149,7 +196,21 @@ class State:
                 for id in operation.ids:
                     self._version(operation.context, operation.name, id)
                 name = self._name(operation.context, operation.name)
-                name.hide(operation.ids, deleted=isinstance(operation, Delete))
+                if isinstance(operation, Delete):
+                    name.hide(operation.ids, entry.time)
+                else:
+                    name.show(operation.ids)
+            case _:
+                self._apply_collection(operation, entry, locator)
+
+    def _apply_collection(
+        self, operation: Operation | Unknown, entry: LogEntry, locator: Locator
+    ) -> None:
+        match operation:
+            case Condemn():
+                self._condemn(operation, entry, locator)
+            case Swept():
+                self.swept.update(operation.packs)
             case _:
                 self.has_unknown = True
 
@@ -167,6 +228,19 @@ class State:
                 message=operation.message,
             )
         )
+
+    def _condemn(self, operation: Condemn, entry: LogEntry, locator: Locator) -> None:
+        for place, id, size_bytes in operation.packs:
+            pack = CondemnedPack(place, id, size_bytes, entry.seq, entry.time)
+            self.condemned.setdefault(id, pack)
+        locator.drop(id for _, id, _ in operation.packs)
+        for purged in operation.purged:
+            name = self._name(purged.context, purged.name)
+            for id in purged.ids:
+                version = self._version(purged.context, purged.name, id)
+                if version.purged_by is None:
+                    version.purged_by = entry.seq
+            name.hide(purged.ids, entry.time)
 
     def _name(self, context: str, name: str) -> NameState:
         try:
@@ -190,3 +264,16 @@ class State:
                 name=name,
                 id=id,
             ) from None
+
+
+def version_purged(name: NameState, version: VersionState) -> NotFoundError:
+    """Return the error for the value of a version that collection took away."""
+    return NotFoundError(
+        f"the content of {name.name}@{version.number} is gone: log entry {version.purged_by}"
+        " purged it some time after it was deleted",
+        kind="version_purged",
+        hint=f"What is known of it stays: kist versions --deleted {name.name}",
+        name=name.name,
+        at=str(version.number),
+        entry=version.purged_by,
+    )

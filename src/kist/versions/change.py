@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kist.errors import AlreadyExistsError, InvalidInputError, NotFoundError, did_you_mean
 from kist.log.commit import Plan
 from kist.log.operations import Annotate, Delete, Restore, Tag, Untag
-from kist.log.state import NameState, State
+from kist.log.state import NameState, State, version_purged
 from kist.model.metadata import apply_patch, check_metadata
 from kist.model.name import parse_tag
 from kist.model.records import JsonValue, Version
@@ -113,10 +113,16 @@ def _hide(session: Session, selector: Selector, *, deleted: bool, dry_run: bool)
 
 
 def _chosen(name: NameState, selector: Selector, *, deleted: bool) -> list[str]:
-    if selector.at is None:
-        return [id for id, version in name.versions.items() if version.deleted is not deleted]
-    version = get_version(name, selector, deleted=not deleted)
-    return [] if version.deleted is deleted else [version.published.id]
+    if selector.at is not None:
+        version = get_version(name, selector, deleted=not deleted)
+        if version.purged_by is not None:
+            raise version_purged(name, version)
+        return [] if version.deleted is deleted else [version.published.id]
+    found = {id: each for id, each in name.versions.items() if each.deleted is not deleted}
+    there = [id for id, version in found.items() if version.purged_by is None]
+    if found and not there:
+        raise version_purged(name, max(found.values(), key=lambda each: each.number))
+    return there
 
 
 def _record(state: State, selector: Selector) -> Version:

@@ -58,8 +58,8 @@ class VerifyReport:
     damaged : tuple of DamagedObject
         What is wrong, by key.
     unused_packs, unused_bytes : int
-        Packs that nobody refers to, left by writers that died; or that somebody is about
-        to publish.
+        Packs that nobody refers to: left by writers that died, about to be published, or
+        waiting for collection to remove them.
     """
 
     scope: str

@@ -115,13 +115,22 @@ def _plan(
 def _run(reader: ContentReader, work: Work, meter: Meter) -> None:
     with PartDirectory(work.target) as part:
         if work.is_directory:
-            paths = [member.path for member in work.write]
-            check_names(paths, find_rules(part.path), root=part.path)
+            _check_names(part, work)
         _stage(reader, part, work, meter)
         if work.is_directory and work.is_new:
             part.move_to_target()
         else:
             _apply(part, work)
+
+
+def _check_names(place: PartDirectory, work: Work) -> None:
+    """Refuse what cannot all be files here; keep what differs from members by case only."""
+    rules = find_rules(place.path)
+    check_names((member.path for member in work.members), rules, root=place.path)
+    if rules.folds and work.extras:
+        wanted = {rules.fold(path) for path in (member.path for member in work.members)}
+        wanted |= list_parents(wanted)
+        work.extras = [path for path in work.extras if rules.fold(path) not in wanted]
 
 
 # Into the part directory

@@ -40,6 +40,11 @@ class NameRules:
     max_name_bytes: int = 255
     max_path_bytes: int = 4095
 
+    @property
+    def folds(self) -> bool:
+        """Whether different paths may be the same file."""
+        return self.folds_case or self.folds_unicode
+
     def fold(self, path: str) -> str:
         """Return a text that is equal for paths that are the same file here."""
         if self.folds_unicode:
@@ -76,7 +81,6 @@ def check_names(paths: Iterable[str], rules: NameRules, *, root: str = "") -> No
     longest = rules.max_path_bytes - len(os.fsencode(root)) - 1
     known: set[str] = set()
     places: dict[str, str] = {}
-    folds = rules.folds_case or rules.folds_unicode
     for path in paths:
         if len(path) * 4 > longest and len(path.encode("utf-8", "replace")) > longest:
             raise _refuse(path, "is too long for this place")
@@ -84,7 +88,7 @@ def check_names(paths: Iterable[str], rules: NameRules, *, root: str = "") -> No
             if word not in known:
                 _check_word(path, word, rules)
                 known.add(word)
-        if folds:
+        if rules.folds:
             _check_collision(path, places, rules)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kist.errors import AlreadyExistsError, InvalidInputError, quote
@@ -26,6 +26,8 @@ class Work:
         Which of both.
     is_new : bool
         Whether there is nothing yet.
+    members : sequence of Member
+        All that is to be there.
     write : list of Member
         What is not there as it should be.
     modes : list of Member
@@ -39,6 +41,7 @@ class Work:
     target: str
     is_directory: bool
     is_new: bool
+    members: Sequence[Member]
     write: list[Member] = field(default_factory=list)
     modes: list[Member] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
@@ -66,7 +69,7 @@ def plan_work(found: Members, path: str | os.PathLike[str], *, delete_extra: boo
     target = find_target(path)
     item = look_at(target)
     _check_kind(target, item, is_directory=found.is_directory)
-    work = Work(target, found.is_directory, is_new=item is None)
+    work = Work(target, found.is_directory, is_new=item is None, members=found.members)
     local: dict[str, LocalItem] = {}
     if not found.is_directory:
         local = {"": item} if item else {}

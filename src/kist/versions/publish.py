@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from io import IOBase
+from os import PathLike
 from pathlib import Path
 from typing import Literal, Self
 
-from kist.content.index import plan_merge
-from kist.content.merge import write_merged_run
+from kist.content.digest import hash_bytes
+from kist.content.encode import PLAIN
+from kist.content.frame import Kind
+from kist.content.index import encode_run, merge_runs, plan_merge
+from kist.content.location import RunRef, pack_key
+from kist.content.pack import PackBuilder
 from kist.content.write import ContentWriter, Written
-from kist.errors import ConflictError, IntegrityError, InvalidInputError
+from kist.errors import ConflictError, IntegrityError, InvalidInputError, StoreError
 from kist.log.commit import Plan
 from kist.log.identity import KEY as IDENTITY_KEY
 from kist.log.operations import AddIndexRun, Annotate, LocationRow, Operation, Publish
@@ -30,6 +36,8 @@ from kist.versions.session import Session, random_id
 Bump = Literal["patch", "minor", "major"]
 Prerelease = Literal["alpha", "beta"]
 MAX_MESSAGE_BYTES = 16 * 1024
+_MAX_STAGINGS = 5
+_CONDEMNED = "content_condemned"
 
 
 class Unset(Enum):
@@ -59,7 +67,11 @@ class PutRequest:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A value whose content is written, but which nobody can see yet."""
+    """A value whose content is written, but which nobody can see yet.
+
+    `condemned` packs were known before the first chunk was looked up; a stream stood at
+    `position`.
+    """
 
     request: PutRequest
     context: str
@@ -69,6 +81,8 @@ class Staged:
     expected: Number | Unset | None
     codec: str = ""
     manifest: EncodedManifest | None = None
+    condemned: int = 0
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,9 @@ def stage(session: Session, writer: ContentWriter, request: PutRequest) -> Stage
         expected=_parse_expect(request.expect),
     )
     check_message(request.message)
-    _decide(session.log.read(), [staged])
+    state = session.log.read()
+    _decide(state, [staged])
+    staged = replace(staged, condemned=len(state.condemned), position=_find_position(request.value))
     refuse_own_repository(session, request.value)
     entries: list[Entry] = []
     sink = EntrySink(writer, "", entries, find_previous=partial(_find_root, session, context, name))
@@ -134,18 +150,122 @@ def stage(session: Session, writer: ContentWriter, request: PutRequest) -> Stage
     return replace(staged, codec=root.codec, manifest=manifest)
 
 
-def commit(session: Session, writer: ContentWriter, staged: Sequence[Staged]) -> list[Version]:
-    """Make staged values visible in one entry, all or none; return their versions in order."""
+def commit(
+    session: Session, writer: ContentWriter, staged: Sequence[Staged], *, as_staged: bool = False
+) -> list[Version]:
+    """Make staged values visible in one entry, all or none; return their versions in order.
+
+    Where collection took a part of the content meanwhile, the values are staged again;
+    with `as_staged` they must still be what they were.
+    """
     written = writer.finish()
+    for attempt in range(_MAX_STAGINGS):
+        try:
+            return _commit(session, written, staged)
+        except StoreError as error:
+            if error.kind != _CONDEMNED or attempt == _MAX_STAGINGS - 1:
+                raise
+            staged, written = _stage_again(session, staged, error, as_staged=as_staged)
+    raise AssertionError("the last try returns or raises")
+
+
+def _commit(session: Session, written: Written, staged: Sequence[Staged]) -> list[Version]:
+    known = min((each.condemned for each in staged), default=0)
     index = _add_index_run(session, written)
     decisions: list[_Decision] = []
 
     def decide(state: State) -> Plan:
         decisions[:] = _decide(state, staged)
-        return _plan(decisions, written, index)
+        if any(decision.number is not None for decision in decisions):
+            check_content(session, state, written, known=known)
+        return _plan(decisions, written, index.choose(state))
 
     state = session.log.commit(decide)
     return [_record(state, decision) for decision in decisions]
+
+
+def check_content(session: Session, state: State, written: Written, *, known: int) -> None:
+    """Refuse content that collection condemned, in part, since `known` packs were condemned.
+
+    Raises
+    ------
+    StoreError
+        With the kind ``"content_condemned"``: write the content again.
+    """
+    if len(state.condemned) == known:
+        return
+    is_lost = any(pack.id in state.condemned for pack in written.packs)
+    if is_lost or not all(_is_there(session, digest) for digest in written.reused):
+        raise StoreError(
+            "a part of this content was collected before the version was published",
+            kind=_CONDEMNED,
+            retryable=True,
+            hint="Put the value again.",
+        )
+
+
+def _is_there(session: Session, digest: bytes) -> bool:
+    try:
+        return session.locator.find(digest) is not None
+    except IntegrityError:
+        # Only a damaged index run may know it: that is not enough.
+        return False
+
+
+def _stage_again(
+    session: Session, staged: Sequence[Staged], error: StoreError, *, as_staged: bool
+) -> tuple[list[Staged], Written]:
+    """Write the content of values once more, where they can be read once more."""
+    for each in staged:
+        if not _rewind(each):
+            raise error
+    with session.make_writer() as writer:
+        again = [stage(session, writer, each.request) for each in staged]
+        for old, new in zip(staged, again, strict=True):
+            if as_staged and old.manifest != new.manifest:
+                raise error
+        return again, writer.finish()
+
+
+def _find_position(value: object) -> int | None:
+    """Return where a stream stands; None if it is none, or cannot go back there."""
+    if not isinstance(value, IOBase):
+        return None
+    try:
+        return value.tell() if value.seekable() else None
+    except (OSError, ValueError):
+        # The codec says what is wrong with it.
+        return None
+
+
+def _rewind(staged: Staged) -> bool:
+    """Say whether the value can be read again, and let a stream begin where it began."""
+    value = staged.request.value
+    if staged.position is not None and isinstance(value, IOBase):
+        value.seek(staged.position)
+        return True
+    return not any(map(_is_spent, _iter_values(value)))
+
+
+def _is_spent(value: object) -> bool:
+    """Say whether a value gives its content only once."""
+    if isinstance(value, PathLike | type):
+        return False
+    return callable(getattr(value, "read", None)) or isinstance(value, Iterator)
+
+
+def _iter_values(value: object) -> Iterator[object]:
+    """Go through a value and everything in plain containers below it."""
+    todo, seen = [value], {id(value)}
+    while todo:
+        yield (each := todo.pop())
+        inside: list[object] = []
+        if isinstance(each, Mapping):
+            inside = [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple | set | frozenset):
+            inside = list(each)
+        todo += [part for part in inside if id(part) not in seen]
+        seen.update(map(id, inside))
 
 
 def refuse_own_repository(session: Session, value: object) -> None:
@@ -224,7 +344,8 @@ class Batch:
         """Publish everything, unless the block was left by an exception."""
         with self._writer:
             if kind is None:
-                self._versions = commit(self._session, self._writer, self._staged)
+                # The caller may have changed the values since they were put.
+                self._versions = commit(self._session, self._writer, self._staged, as_staged=True)
 
 
 def check_message(message: str) -> None:
@@ -324,20 +445,50 @@ def _check_expected(staged: Staged, current: _Current) -> None:
         )
 
 
-def _add_index_run(session: Session, written: Written) -> AddIndexRun | None:
-    """Name the new index run, or a merged one when there are many of its size."""
+@dataclass(frozen=True, slots=True)
+class _NewIndex:
+    """The index run of new content, and one that it was merged into, if any.
+
+    What was condemned after the merge may be the only place of a chunk that the merged
+    run gives, while the runs that it replaces give another one.
+    """
+
+    plain: AddIndexRun | None = None
+    merged: AddIndexRun | None = None
+    condemned: int = 0
+
+    def choose(self, state: State) -> AddIndexRun | None:
+        """Return what to say in the log after `state`."""
+        return self.plain if len(state.condemned) != self.condemned else self.merged or self.plain
+
+
+def _add_index_run(session: Session, written: Written) -> _NewIndex:
+    """Name the new index run, and write a merged one when there are many of its size."""
     if written.index_run is None:
-        return None
+        return _NewIndex()
+    plain = AddIndexRun(run=written.index_run)
     runs = (*session.locator.runs, written.index_run)
     chosen = [runs[at] for at in plan_merge([run.count for run in runs]) or ()]
+    if len(chosen) < 2:
+        return _NewIndex(plain)
+    condemned = len(session.log.read().condemned)
     try:
-        if len(chosen) > 1:
-            merged = write_merged_run(session.store, chosen, new_id=session.new_pack_id)
-            return AddIndexRun(run=merged, replaces=tuple(chosen))
+        merged = _write_merged_run(session, chosen)
     except IntegrityError:
         # An old run is damaged: a new version does not need it, and 'kist verify' names it.
-        pass
-    return AddIndexRun(run=written.index_run)
+        return _NewIndex(plain)
+    return _NewIndex(plain, AddIndexRun(run=merged, replaces=tuple(chosen)), condemned)
+
+
+def _write_merged_run(session: Session, runs: Sequence[RunRef]) -> RunRef:
+    """Write one index run with the rows of several, oldest first, in a pack of its own."""
+    rows = dict(merge_runs(session.locator.iter_rows(run) for run in runs))
+    data = encode_run(rows.items())
+    pack_id = session.new_pack_id()
+    builder = PackBuilder(Kind.META_PACK)
+    offset = builder.add(hash_bytes(data), data, size_bytes=len(data), encoding=PLAIN)
+    session.store.put(pack_key("meta", pack_id), builder.iter_bytes(), mode="create")
+    return RunRef(pack_id, offset, len(data), len(rows))
 
 
 def _plan(decisions: Sequence[_Decision], written: Written, index: AddIndexRun | None) -> Plan:

@@ -9,7 +9,7 @@ from kist.content.location import Location
 from kist.model.records import ChunkRef, Version
 from kist.model.selector import Selector
 from kist.versions.manifests import StoredManifest
-from kist.versions.read import open_manifest
+from kist.versions.read import get_entry, open_manifest
 from kist.versions.resolve import Resolved, resolve
 from kist.versions.session import Session
 
@@ -52,17 +52,16 @@ def measure(session: Session, target: str | Version | Selector) -> Sizes:
     """Weigh a version, or the entries at and below one of its paths."""
     resolved = resolve(session, target)
     manifest = open_manifest(session, resolved)
-    if resolved.entry:
-        manifest.get(resolved.entry)
+    path = get_entry(manifest, resolved.entry).path
     whole = count = inline = 0
     places: dict[bytes, Location] = {}
-    for entry in manifest.iter_entries(resolved.entry):
+    for entry in manifest.iter_entries(path):
         count += 1
         whole += entry.size_bytes
         for part in entry.parts:
             inline += len(part.inline or b"")
             _locate(session, places, part.chunks)
-    if not resolved.entry:
+    if not path:
         # The nodes of the manifest hold what stands inline.
         inline = 0
         _locate(session, places, manifest.iter_chunks())

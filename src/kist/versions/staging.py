@@ -70,9 +70,12 @@ class PartDirectory:
 
     def move_to_target(self) -> None:
         """Make the whole directory the target."""
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(self.path, 0o777 & ~mask)
+        # What a new directory gets here; asking for the umask would change it for a moment.
+        probe = self.join(f".kist-mode-{os.getpid()}")
+        os.mkdir(probe)
+        mode = stat.S_IMODE(os.stat(probe).st_mode)
+        os.rmdir(probe)
+        os.chmod(self.path, mode)
         os.rename(self.path, self._target)
         self._is_moved = True
 

@@ -43,10 +43,11 @@ def verify(
     """Read again what is stored; see `Repository.verify`."""
     choice = Choice(_check_sample(sample), rng or random.SystemRandom())
     store, damage = session.store, Damage()
-    check_identity(store, damage)
+    if not session.is_new:
+        check_identity(store, damage)
     # Listed before the log is read: what is published meanwhile is not taken for unused.
     listed = _list_packs(store) if target is None else {}
-    log = check_log(store, damage)
+    log = check_log(session.log.store, store, damage)
     chosen = _choose(session, log, target, damage)
     for_all = set(damage.objects)
     run_count = len(log.locator.runs)
@@ -54,22 +55,25 @@ def verify(
     lost = {key: found.error for key, found in damage.objects.items()}
     roots = [version.root for _, version in chosen]
 
-    walk = ManifestWalk(store, log.locator, lost=lost)
+    walk = ManifestWalk(log, lost=lost)
     walk.run(roots, damage)
-    packs = walk.packs if target is not None else walk.packs | log.packs | named
+    packs = walk.packs
+    if target is None:
+        # Where the log or an index run is damaged, nobody knows what is needed.
+        packs = packs | log.packs | named | (listed.keys() if lost else set())
+    packs = {name for name in packs if name[1] not in log.state.condemned}
     meter = Meter(progress, _sum_sizes(listed, packs, sample) if target is None else None)
     checked = check_packs(store, sorted(packs), choice, damage, meter)
     if checked.bad:
         # Now that it is known which chunks are damaged, look who needs them.
-        walk = ManifestWalk(store, log.locator, lost=lost, checked=checked)
+        walk = ManifestWalk(log, lost=lost, checked=checked)
         walk.run(roots, damage)
 
     versions = [(version.root.digest, name.record(version)) for name, version in chosen]
     dependents = walk.find_dependents(versions)
     everybody = [version for _, version in versions] + (log.lost if target is None else [])
     dependents.update(dict.fromkeys(for_all, everybody))
-    # Where the log or an index run is damaged, nobody can tell.
-    unused = [size for name, size in listed.items() if name not in packs and not lost]
+    unused = [size for name, size in listed.items() if name not in packs]
     return VerifyReport(
         scope="" if target is None else str(target),
         sample=sample,
@@ -115,21 +119,25 @@ def _sum_sizes(
 
 
 def _choose(session: Session, log: CheckedLog, target: Target | None, damage: Damage) -> Chosen:
-    """Return the versions to look at, deleted ones included."""
+    """Return the versions to look at: deleted ones too, but none whose content was purged."""
     if target is None:
-        names = log.state.names.values()
-        return [(name, version) for name in names for version in name.versions.values()]
+        return [each for name in log.state.names.values() for each in _list_kept(name)]
     selector = to_selector(session, target)
     try:
         name = get_name(log.state, selector, deleted=True)
         if selector.at is None:
-            return [(name, version) for version in name.versions.values()]
-        return [(name, get_version(name, selector, deleted=True))]
+            return _list_kept(name)
+        version = get_version(name, selector, deleted=True)
+        return [each for each in _list_kept(name) if each[1] is version]
     except NotFoundError:
         # It may have been published by an entry that is damaged.
         if damage:
             return []
         raise
+
+
+def _list_kept(name: NameState) -> Chosen:
+    return [(name, version) for version in name.versions.values() if version.purged_by is None]
 
 
 def _check_runs(log: CheckedLog, damage: Damage, *, is_whole: bool) -> set[PackName]:
@@ -138,7 +146,7 @@ def _check_runs(log: CheckedLog, damage: Damage, *, is_whole: bool) -> set[PackN
     for ref in log.locator.runs:
         named.add(("meta", ref.meta))
         key = str(pack_key("meta", ref.meta))
-        run = attempt(partial(open_run, log.store, ref, whole_bytes=WHOLE_RUN_BYTES))
+        run = attempt(partial(open_run, log.data_store, ref, whole_bytes=WHOLE_RUN_BYTES))
         if isinstance(run, KistError):
             damage.add(key, run)
             # It would be read again for every chunk that is looked up.

@@ -39,8 +39,8 @@ class CheckedLog:
 
     Parameters
     ----------
-    store : Store
-        Where it is.
+    store, data_store : Store
+        Where it is, and where packs are.
     state : State
         Names and versions.
     locator : Locator
@@ -54,6 +54,7 @@ class CheckedLog:
     """
 
     store: Store
+    data_store: Store
     state: State = field(default_factory=State)
     locator: Locator = field(init=False)
     entries: int = 0
@@ -62,7 +63,7 @@ class CheckedLog:
     lost: list[Version] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.locator = Locator(self.store, whole_bytes=WHOLE_RUN_BYTES)
+        self.locator = Locator(self.data_store, whole_bytes=WHOLE_RUN_BYTES)
 
     def list_versions(self) -> list[Version]:
         """Return all versions that are known, deleted ones included."""
@@ -81,9 +82,9 @@ def check_identity(store: Store, damage: Damage) -> None:
         damage.add(str(IDENTITY_KEY), found)
 
 
-def check_log(store: Store, damage: Damage) -> CheckedLog:
+def check_log(store: Store, data_store: Store, damage: Damage) -> CheckedLog:
     """Read every entry again, and fold those that can be read."""
-    log = CheckedLog(store)
+    log = CheckedLog(store, data_store)
     previous: str | None = ""
     for seq, data in _iter_entries(store):
         checked = _check_entry(log, seq, data)
@@ -154,9 +155,9 @@ def _read_operations(log: CheckedLog, entry: LogEntry) -> tuple[Operation | Unkn
         return entry.operations
     digest, where = bytes.fromhex(entry.operations_at[0]), entry.operations_at[1]
     log.packs.add(where[:2])
-    locator = Locator(log.store)
+    locator = Locator(log.data_store)
     locator.add(digest, where)
-    reader = ContentReader(log.store, locator, log_payload=lambda *_: b"")
+    reader = ContentReader(log.data_store, locator, log_payload=lambda *_: b"")
     return decode_operations(reader.read_chunk(ChunkRef(digest, where.size_bytes)))
 
 
@@ -177,7 +178,7 @@ def _fold(log: CheckedLog, entry: LogEntry, digest: str, damage: Damage) -> None
 def _guess_versions(store: Store, seq: int, data: bytes) -> list[Version]:
     """Return the versions that a damaged entry seems to publish, for the report only."""
     body = data[:-TRAILER_BYTES]
-    log = CheckedLog(store)
+    log = CheckedLog(store, store)
     try:
         entry, digest = decode_entry(body + hash_bytes(body), seq=seq)
         published = tuple(each for each in entry.operations if isinstance(each, Publish))

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
-from kist.content.locate import Locator
 from kist.content.read import ContentReader
 from kist.content.transfer import run_bounded
 from kist.errors import IntegrityError, KistError
 from kist.log.entry import decode_payload, entry_key
 from kist.model.manifest import NodeRef, decode_node
 from kist.model.records import ChunkRef, Version
-from kist.store.base import Store
 from kist.versions.damage import Damage, attempt, key_of
+from kist.versions.verify_log import CheckedLog
 from kist.versions.verify_packs import CheckedPacks, Footers, PackName
 
 _CACHED_PAYLOADS = 64
@@ -34,10 +33,8 @@ class ManifestWalk:
 
     Parameters
     ----------
-    store : Store
-        The repository.
-    locator : Locator
-        Where chunks are.
+    log : CheckedLog
+        Says where chunks are.
     lost : mapping of str to KistError
         Entries of the log and index runs that cannot be read, by key: what is found nowhere
         may have been in them.
@@ -47,8 +44,7 @@ class ManifestWalk:
 
     def __init__(
         self,
-        store: Store,
-        locator: Locator,
+        log: CheckedLog,
         *,
         lost: Mapping[str, KistError],
         checked: CheckedPacks | None = None,
@@ -56,13 +52,13 @@ class ManifestWalk:
         self.packs: set[PackName] = set()
         self._children: dict[bytes, tuple[bytes, ...]] = {}
         self._keys: dict[bytes, set[str]] = {}
-        self._store = store
-        self._locator = locator
+        self._store = log.store
+        self._locator = log.locator
         self._lost = lost
         self._checked = checked or CheckedPacks()
-        self._footers = Footers(store)
+        self._footers = Footers(log.data_store)
         self._payload = lru_cache(_CACHED_PAYLOADS)(self._read_payload)
-        self._reader = ContentReader(store, locator, self._get_logged)
+        self._reader = ContentReader(log.data_store, log.locator, self._get_logged)
 
     @property
     def nodes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from kist.cli.contents import preview, summarise
 from kist.cli.records import entry_to_json, pin, version_to_json
 from kist.cli.render import (
     clean,
+    format_count,
     format_exact_time,
     format_fields,
     format_size,
@@ -23,6 +25,7 @@ from kist.cli.render import (
 if TYPE_CHECKING:
     from kist.model.records import Entry, Version
     from kist.repository import Repository
+    from kist.versions.sizes import Sizes
 
 
 @click.command("show", cls=Command, short_help="Show everything about a version.")
@@ -38,14 +41,18 @@ def show_command(app: App, selector: str) -> None:
     repository = app.open_repository()
     version, pinned = pin(repository, selector)
     entries = repository.entries(pinned)
-    data = version_to_json(version, repository)
+    sizes = repository.sizes(version)
+    data = {**version_to_json(version, repository), "sizes": asdict(sizes)}
+    beginning = "" if app.json else preview(repository, pinned, entries)
     app.answer(
         {**data, "entries": [entry_to_json(entry) for entry in entries]},
-        lambda: _format(repository, version, entries, preview(repository, pinned, entries)),
+        lambda: _format(repository, version, entries, format_sizes(sizes), beginning),
     )
 
 
-def _format(repository: Repository, version: Version, entries: list[Entry], beginning: str) -> str:
+def _format(
+    repository: Repository, version: Version, entries: list[Entry], stored: str, beginning: str
+) -> str:
     fields = [
         ("version", select(version, repository)),
         ("context", version.context),
@@ -59,10 +66,20 @@ def _format(repository: Repository, version: Version, entries: list[Entry], begi
         ("inputs", "\n".join(version.inputs)),
         ("parents", _format_parents(repository, version)),
         ("size", f"{format_size(version.size_bytes)} ({version.size_bytes:,} bytes)"),
+        ("stored", stored),
         ("content", summarise(entries)),
     ]
     shown = format_fields(fields)
     return f"{shown}\n\n{indent(beginning)}" if beginning else shown
+
+
+def format_sizes(sizes: Sizes) -> str:
+    """Return what a version takes in the store."""
+    stored = f"{format_size(sizes.stored_bytes)} in {format_count(sizes.objects, 'object')}"
+    if not sizes.shared_bytes_with_previous:
+        return stored
+    shared, new = format_size(sizes.shared_bytes_with_previous), format_size(sizes.new_bytes)
+    return f"{stored}: {shared} shared with the version before, {new} new"
 
 
 def format_metadata(version: Version) -> str:
