@@ -68,6 +68,8 @@ class Repository:
         self.root = root
         self.versions: dict[tuple[str, str, str], Params] = {}  # by context, name, id
         self.hidden: set[tuple[str, str, str]] = set()
+        self.purged: set[tuple[str, str, str]] = set()
+        self.condemned: set[str] = set()
         self.tags: dict[tuple[str, str, str], str] = {}  # by context, name, tag
         self.payload: dict[bytes, bytes] = {}
         self.places: dict[bytes, Place] = {}
@@ -86,7 +88,8 @@ class Repository:
             head = self.read_entry(path.read_bytes(), number, head)
             number += 1
         check(number > max(listed, default=-1), f"entry {number} of the log is missing")
-        self.visible = [item for item in self.versions.items() if item[0] not in self.hidden]
+        gone = self.hidden | self.purged
+        self.visible = [item for item in self.versions.items() if item[0] not in gone]
 
     def read_entry(self, data: bytes, number: int, previous: str) -> str:
         """Check an entry, do what it says, and return the digest of its head."""
@@ -98,7 +101,7 @@ class Repository:
         head = json.loads(raw)
         check(head["seq"] == number, f"{what} says that it is entry {head['seq']}")
         check(head["previous"] == previous, f"{what} does not follow from the one before")
-        check(not head["features"], f"{what} needs {head['features']}")
+        check({*head["features"]} <= {"collection"}, f"{what} needs {head['features']}")
         for digest, length in head["payload"]:
             chunk, payload = payload[:length], payload[length:]
             check(digest_of(chunk).hex() == digest, f"a chunk in {what} is damaged")
@@ -124,6 +127,10 @@ class Repository:
             for old in operation.get("replaces", ()):
                 self.runs.pop((old["meta"], old["offset"]), None)
             self.runs[operation["run"]["meta"], operation["run"]["offset"]] = operation["run"]
+        elif verb == "condemn":
+            self.condemned |= {pack for _, pack, _ in operation.get("packs", ())}
+            for *name, ids in operation.get("purged", ()):
+                self.purged |= {(*name, each) for each in ids}
         elif verb in {"annotate", "tag", "untag", "delete", "restore"}:
             name = operation["context"], operation["name"]
             ids = operation["ids"] if "ids" in operation else [operation.get("id")]
@@ -152,7 +159,7 @@ class Repository:
         """Return the plain bytes of a chunk."""
         data = self.payload.get(digest)
         if data is None:
-            if digest not in self.places:
+            if self.places.get(digest, (None, None))[1] in {None, *self.condemned}:
                 self.read_runs()
             check(digest in self.places, f"nothing says where the chunk {digest.hex()} is")
             place, pack, offset, stored_bytes, *how = self.places[digest]
@@ -164,12 +171,15 @@ class Repository:
         return data
 
     def read_runs(self) -> None:
-        """Learn all that index runs know, the newest first."""
+        """Learn all that index runs know, the newest first; forget places in condemned packs."""
+        is_live = lambda item: item[1][1] not in self.condemned
+        self.places = dict(filter(is_live, self.places.items()))
         while self.runs:
             (meta, offset), run = self.runs.popitem()
-            data = self.read_pack("meta", meta, offset, run["size"])
-            for digest, place in iter_run(data, f"an index run in meta/{meta}"):
-                self.places.setdefault(digest, place)
+            if meta not in self.condemned:
+                data = self.read_pack("meta", meta, offset, run["size"])
+                rows = iter_run(data, f"an index run in meta/{meta}")
+                self.places = {**dict(filter(is_live, rows)), **self.places}
 
     def read_pack(self, place: str, pack: str, offset: int, size: int) -> bytes:
         """Return bytes of a pack; a negative offset counts from its end."""
@@ -417,8 +427,7 @@ def parse_dtype(dtype: Any) -> tuple[Any, int, Spans]:
     if "of" in dtype:
         inner, size, own = parse_dtype(dtype["of"])
         total = size * math.prod(dtype["shape"])
-        starts = range(0, total, size or 1)
-        spans = [(at + first, at + last) for at in starts for first, last in own]
+        spans = [(at + a, at + b) for at in range(0, total, size or 1) for a, b in own]
         return (inner, tuple(dtype["shape"])), total, spans
     form, spans = [], []
     for name, description, offset, *title in dtype["fields"]:

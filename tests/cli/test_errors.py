@@ -180,7 +180,7 @@ def test_a_defect_is_told_in_one_sentence(run, repo, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(kist.Repository, "names", fail)
+    monkeypatch.setattr(kist.Repository, "latest", fail)
     result = run("ls", code=16)
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert "report it" in result.stderr

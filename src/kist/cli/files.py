@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,6 @@ from kist.errors import AlreadyExistsError, NotFoundError
 
 if TYPE_CHECKING:
     from kist.cli.progress import Progress
-    from kist.model.records import Entry
-    from kist.versions.readers import Directory
 
 PIECE_BYTES = 1 << 20
 
@@ -66,55 +63,6 @@ def copy(source: IO[bytes], target: BinaryIO, progress: Progress) -> None:
     while data := source.read(PIECE_BYTES):
         target.write(data)
         progress.add(len(data))
-
-
-def write_directory(directory: Directory, path: Path, progress: Progress) -> None:
-    """Write a directory of a version to a path where nothing is."""
-    temporary = _beside(path)
-    temporary.mkdir()
-    try:
-        links = []
-        for inside, entry in directory.members().items():
-            if entry.codec == "link":
-                links.append((inside, entry))
-            else:
-                _write_member(directory, inside, entry, temporary, progress)
-        # Last, so that nothing is ever written through one of them.
-        for inside, entry in links:
-            _write_link(inside, entry, temporary, {link for link, _ in links})
-        temporary.replace(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def _write_member(
-    directory: Directory, inside: str, entry: Entry, root: Path, progress: Progress
-) -> None:
-    from kist.model.name import parse_entry_path
-    from kist.versions.readers import make_file
-
-    target = root / parse_entry_path(inside)
-    if entry.codec == "directory":
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    member = make_file(directory.repository, directory.version, entry)
-    with member.open("rb") as source, target.open("xb") as file:
-        copy(source, file, progress)
-    if entry.params.get("executable"):
-        _make_executable(target)
-
-
-def _write_link(inside: str, entry: Entry, root: Path, links: set[str]) -> None:
-    from kist.codec.directory import resolve_link
-    from kist.model.name import parse_entry_path
-
-    text = str(entry.params.get("target", ""))
-    resolve_link(inside, text, links=links)
-    target = root / parse_entry_path(inside)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(text)
 
 
 def _make_executable(path: Path) -> None:

@@ -11,6 +11,7 @@ from kist.store.base import Capability, Store
 __all__ = ["Location", "Locator", "Place", "RunRef", "pack_key"]
 
 _WHOLE_BYTES = 4 << 20
+_WHOLE_LOCAL_BYTES = 64 << 20
 
 
 class Locator:
@@ -23,14 +24,15 @@ class Locator:
     ----------
     store : Store
         Holds the meta packs with the runs.
-    whole_bytes : int
+    whole_bytes : int, optional
         Runs up to this size are read whole, of longer ones only what is needed.
     """
 
-    def __init__(self, store: Store, *, whole_bytes: int = _WHOLE_BYTES) -> None:
+    def __init__(self, store: Store, *, whole_bytes: int | None = None) -> None:
         self._store = store
-        self._whole_bytes = whole_bytes
         self._is_local = Capability.LOCAL_PATH in store.capabilities
+        usual = _WHOLE_LOCAL_BYTES if self._is_local else _WHOLE_BYTES
+        self._whole_bytes = usual if whole_bytes is None else whole_bytes
         self._loose: dict[bytes, Location] = {}
         self._runs: tuple[RunRef, ...] = ()
         self._opened: dict[RunRef, IndexRun] = {}

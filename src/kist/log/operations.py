@@ -167,7 +167,7 @@ def decode_operation(data: bytes | msgspec.Raw) -> Operation | Unknown:
         fields = msgspec.json.decode(data, type=dict[str, Any])
         del fields["op"]
         return Unknown(word, fields)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise FormatError(
             f"an operation of the log cannot be read: {error}",
             kind="operation_unreadable",

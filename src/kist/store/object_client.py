@@ -11,6 +11,7 @@ refused here, before it calls.
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias
 
@@ -98,7 +99,9 @@ def _make(place: Place, timeout_s: float) -> Client:
         "client_options": _client_options(place, timeout_s),
         "retry_config": {
             "max_retries": options.get("retries", _RETRIES),
-            "retry_timeout": _duration(options.get("retry_timeout_s", _RETRY_TIMEOUT_S)),
+            "retry_timeout": timedelta(
+                seconds=float(options.get("retry_timeout_s", _RETRY_TIMEOUT_S))
+            ),
         },
     }
     config: Any = {

@@ -128,7 +128,7 @@ _RULES = (
         is_retryable=True,
     ),
     Rule(
-        "status code: 416",
+        "status code: 416|StartTooLarge",
         errors.StoreError,
         "range_missing",
         "the object {key} in the store {store} has become shorter meanwhile",

@@ -291,19 +291,19 @@ class ObjectStore(Store):
         """Return size and time of an object, or ``None`` if there is none."""
         if key.is_root:
             return None
-        name = self._names.encode(key)
+        name, client = self._names.encode(key), self._clients.quick
         with self._mapped(key):
             try:
-                return _format_stat(key, obstore.head(self._clients.quick, name))
+                return _format_stat(key, obstore.head(client, name))
             except FileNotFoundError:
-                if not self._is_seen:
-                    # A head has no text, and so does not tell what is missing.
-                    try:
-                        obstore.get(self._clients.quick, name, options={"range": (0, 1)})
-                    except FileNotFoundError as error:
-                        self._check_bucket(error)
-                return None
-                return None
+                if self._is_seen:
+                    return None
+            # That answer has no text, which would tell whether there is a bucket at all.
+            try:
+                obstore.get(client, name)
+            except FileNotFoundError as error:
+                self._check_bucket(error)
+        return None
 
     # Writing
 

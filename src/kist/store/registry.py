@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "Row", "list_schemes", "open_store"]
 
 _GROUP = "kist.stores"
+_OBJECT_STORE = "kist.store.object_store"
 # Two letters at least: C:\data is a path.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)")
 
@@ -48,6 +49,12 @@ ROWS: Final[Mapping[str, Row]] = MappingProxyType(
     {
         "file": Row("kist.store.directory", "DirectoryStore"),
         "memory": Row("kist.store.memory", "MemoryStore"),
+        "s3": Row(_OBJECT_STORE, "ObjectStore", "s3"),
+        "gs": Row(_OBJECT_STORE, "ObjectStore", "gcs"),
+        "az": Row(_OBJECT_STORE, "ObjectStore", "azure"),
+        "azure": Row(_OBJECT_STORE, "ObjectStore", "azure"),
+        "http": Row(_OBJECT_STORE, "ObjectStore", "http"),
+        "https": Row(_OBJECT_STORE, "ObjectStore", "http"),
     }
 )
 

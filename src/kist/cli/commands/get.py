@@ -13,7 +13,7 @@ import click
 from kist.cli import contents
 from kist.cli.app import App, select
 from kist.cli.command import Command
-from kist.cli.files import check_target, copy, whole_file, write_directory
+from kist.cli.files import check_target, copy, whole_file
 from kist.cli.jsonify import TYPE, is_exact, to_json
 from kist.cli.progress import Progress
 from kist.cli.records import pin
@@ -127,7 +127,7 @@ def _write(app: App, repository: Repository, selector: Selector, value: Any, pat
 
     with Progress(app, f"get {selector.name}") as progress:
         if isinstance(value, kist.Directory):
-            write_directory(value, path, progress)
+            repository.download(selector, path, progress=progress.follow)
             return
         executable = isinstance(value, kist.File) and value.executable
         text = None if _has_bytes(value) or contents.is_array(value) else _encode_json(value)
