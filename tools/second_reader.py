@@ -68,7 +68,6 @@ class Repository:
         self.root = root
         self.versions: dict[tuple[str, str, str], Params] = {}  # by context, name, id
         self.hidden: set[tuple[str, str, str]] = set()
-        self.purged: set[tuple[str, str, str]] = set()
         self.condemned: set[str] = set()
         self.tags: dict[tuple[str, str, str], str] = {}  # by context, name, tag
         self.payload: dict[bytes, bytes] = {}
@@ -88,8 +87,10 @@ class Repository:
             head = self.read_entry(path.read_bytes(), number, head)
             number += 1
         check(number > max(listed, default=-1), f"entry {number} of the log is missing")
-        gone = self.hidden | self.purged
-        self.visible = [item for item in self.versions.items() if item[0] not in gone]
+        dead = self.condemned
+        self.visible = [item for item in self.versions.items() if item[0] not in self.hidden]
+        self.places = {key: place for key, place in self.places.items() if place[1] not in dead}
+        self.runs = {key: run for key, run in self.runs.items() if key[0] not in dead}
 
     def read_entry(self, data: bytes, number: int, previous: str) -> str:
         """Check an entry, do what it says, and return the digest of its head."""
@@ -113,10 +114,10 @@ class Repository:
             self.places[bytes.fromhex(digest)] = tuple(place)
             operations = json.loads(self.read_chunk(bytes.fromhex(digest), place[4]))
         for operation in operations:
-            self.apply(operation, what)
+            self.apply(operation)
         return digest_of(raw).hex()
 
-    def apply(self, operation: Params, what: str) -> None:
+    def apply(self, operation: Params) -> None:
         """Do what an operation says."""
         verb = operation["op"]
         if verb == "publish":
@@ -130,17 +131,16 @@ class Repository:
         elif verb == "condemn":
             self.condemned |= {pack for _, pack, _ in operation.get("packs", ())}
             for *name, ids in operation.get("purged", ()):
-                self.purged |= {(*name, each) for each in ids}
-        elif verb in {"annotate", "tag", "untag", "delete", "restore"}:
+                for each in ids:
+                    self.versions.pop((*name, each))
+        elif verb in {"tag", "untag", "delete", "restore"}:
             name = operation["context"], operation["name"]
-            ids = operation["ids"] if "ids" in operation else [operation.get("id")]
-            keys = {(*name, each) for each in ids if each is not None}
-            check(keys <= self.versions.keys(), f"{what} speaks of what is not there")
+            keys = {(*name, each) for each in operation.get("ids", ())}
             if verb == "tag":
                 self.tags[*name, operation["tag"]] = operation["id"]
             elif verb == "untag":
                 self.tags.pop((*name, operation["tag"]), None)
-            elif verb != "annotate":
+            else:
                 self.hidden = self.hidden | keys if verb == "delete" else self.hidden - keys
 
     def find(self, selector: str) -> Params:
@@ -159,7 +159,7 @@ class Repository:
         """Return the plain bytes of a chunk."""
         data = self.payload.get(digest)
         if data is None:
-            if self.places.get(digest, (None, None))[1] in {None, *self.condemned}:
+            if digest not in self.places:
                 self.read_runs()
             check(digest in self.places, f"nothing says where the chunk {digest.hex()} is")
             place, pack, offset, stored_bytes, *how = self.places[digest]
@@ -171,15 +171,13 @@ class Repository:
         return data
 
     def read_runs(self) -> None:
-        """Learn all that index runs know, the newest first; forget places in condemned packs."""
-        is_live = lambda item: item[1][1] not in self.condemned
-        self.places = dict(filter(is_live, self.places.items()))
+        """Learn all that index runs know, the newest first."""
         while self.runs:
             (meta, offset), run = self.runs.popitem()
-            if meta not in self.condemned:
-                data = self.read_pack("meta", meta, offset, run["size"])
-                rows = iter_run(data, f"an index run in meta/{meta}")
-                self.places = {**dict(filter(is_live, rows)), **self.places}
+            data = self.read_pack("meta", meta, offset, run["size"])
+            for digest, place in iter_run(data, f"an index run in meta/{meta}"):
+                if place[1] not in self.condemned:
+                    self.places.setdefault(digest, place)
 
     def read_pack(self, place: str, pack: str, offset: int, size: int) -> bytes:
         """Return bytes of a pack; a negative offset counts from its end."""

@@ -44,6 +44,15 @@ def check_repository(store: Store) -> dict[str, object]:
     return values
 
 
+def check_collected(repository: Repository) -> None:
+    """Collect at once, and check that nothing is left that nothing needs."""
+    at_once = {"retention_days": 0, "writer_grace_s": 0, "reader_grace_s": 0}
+    repository.collect(**at_once)
+    left = repository.collect(dry_run=True, **at_once)
+    assert not left.condemned + left.swept + left.purged, f"left by a collection: {left}"
+    assert not left.waiting_packs, f"condemned but not swept: {left}"
+
+
 def read_value(repository: Repository, version: Version) -> object:
     """Return the value of a version; a file as bytes, a directory as bytes by path."""
     value = repository.get(version)
