@@ -10,7 +10,6 @@ from bench.setup import Setup
 from bench.side import Side, SideError
 
 PEERS = {
-    # environment: options
     "joblib": {},
     "zarr": {"compressed": False},
     "icechunk": {"compressed": False},

@@ -54,7 +54,7 @@ def durable_write(path: Path, data: Any) -> None:
     try:
         view = memoryview(data).cast("B")
         while view:
-            view = view[os.write(descriptor, view[:GIB]) :]
+            view = view[os.write(descriptor, view[:MIB]) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

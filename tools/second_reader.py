@@ -68,7 +68,7 @@ class Repository:
         self.root = root
         self.versions: dict[tuple[str, str, str], Params] = {}  # by context, name, id
         self.hidden: set[tuple[str, str, str]] = set()
-        self.condemned: set[str] = set()
+        self.dead: set[str] = set()  # condemned packs
         self.tags: dict[tuple[str, str, str], str] = {}  # by context, name, tag
         self.payload: dict[bytes, bytes] = {}
         self.places: dict[bytes, Place] = {}
@@ -87,10 +87,9 @@ class Repository:
             head = self.read_entry(path.read_bytes(), number, head)
             number += 1
         check(number > max(listed, default=-1), f"entry {number} of the log is missing")
-        dead = self.condemned
         self.visible = [item for item in self.versions.items() if item[0] not in self.hidden]
-        self.places = {key: place for key, place in self.places.items() if place[1] not in dead}
-        self.runs = {key: run for key, run in self.runs.items() if key[0] not in dead}
+        self.places = {key: at for key, at in self.places.items() if at[1] not in self.dead}
+        self.runs = {key: run for key, run in self.runs.items() if key[0] not in self.dead}
 
     def read_entry(self, data: bytes, number: int, previous: str) -> str:
         """Check an entry, do what it says, and return the digest of its head."""
@@ -117,11 +116,11 @@ class Repository:
             self.apply(operation)
         return digest_of(raw).hex()
 
-    def apply(self, operation: Params) -> None:
-        """Do what an operation says."""
-        verb = operation["op"]
+    def apply(self, operation: Params) -> None:  # a branch for each operation
+        verb, name = operation["op"], (operation.get("context", ""), operation.get("name", ""))
+        keys = {(*name, each) for each in operation.get("ids", ())}
         if verb == "publish":
-            self.versions[operation["context"], operation["name"], operation["id"]] = operation
+            self.versions[*name, operation["id"]] = operation
             for digest, place in operation.get("locations", ()):
                 self.places[bytes.fromhex(digest)] = tuple(place)
         elif verb == "add_index_run":
@@ -129,19 +128,17 @@ class Repository:
                 self.runs.pop((old["meta"], old["offset"]), None)
             self.runs[operation["run"]["meta"], operation["run"]["offset"]] = operation["run"]
         elif verb == "condemn":
-            self.condemned |= {pack for _, pack, _ in operation.get("packs", ())}
-            for *name, ids in operation.get("purged", ()):
-                for each in ids:
-                    self.versions.pop((*name, each))
-        elif verb in {"tag", "untag", "delete", "restore"}:
-            name = operation["context"], operation["name"]
-            keys = {(*name, each) for each in operation.get("ids", ())}
-            if verb == "tag":
-                self.tags[*name, operation["tag"]] = operation["id"]
-            elif verb == "untag":
-                self.tags.pop((*name, operation["tag"]), None)
-            else:
-                self.hidden = self.hidden | keys if verb == "delete" else self.hidden - keys
+            self.dead |= {pack for _, pack, _ in operation.get("packs", ())}
+            gone = {(*row[:2], each) for row in operation.get("purged", ()) for each in row[2]}
+            self.versions = {key: each for key, each in self.versions.items() if key not in gone}
+        elif verb == "tag":
+            self.tags[*name, operation["tag"]] = operation["id"]
+        elif verb == "untag":
+            self.tags.pop((*name, operation["tag"]), None)
+        elif verb == "delete":
+            self.hidden |= keys
+        elif verb == "restore":
+            self.hidden -= keys
 
     def find(self, selector: str) -> Params:
         """Return the visible version with a number or tag; without one, the latest."""
@@ -176,7 +173,7 @@ class Repository:
             (meta, offset), run = self.runs.popitem()
             data = self.read_pack("meta", meta, offset, run["size"])
             for digest, place in iter_run(data, f"an index run in meta/{meta}"):
-                if place[1] not in self.condemned:
+                if place[1] not in self.dead:
                     self.places.setdefault(digest, place)
 
     def read_pack(self, place: str, pack: str, offset: int, size: int) -> bytes:
@@ -487,7 +484,6 @@ class Extraction:
         self.links: dict[str, str] = {}
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """Write all entries, links last."""
         for entry in entries:
             self.write_entry(entry, entry.path, entry.params)
         for path, target in self.links.items():
@@ -575,13 +571,11 @@ def extract(repository: Repository, selector: str, dest: Path) -> None:
             path.rename(target)
 
 
-def printable(text: str) -> str:
-    """Return a text that does nothing to a terminal."""
+def printable(text: str) -> str:  # does nothing to a terminal
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 20 * MAX_DEPTH))
     try:
         match [*(sys.argv[1:] if arguments is None else arguments)]:

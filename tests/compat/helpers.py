@@ -148,21 +148,14 @@ def build_dtype(description):
 
 def evaluate(text, *, arrays=False):
     """Return the value of an expression in a file of vectors."""
-    names = {
-        **{
-            name: getattr(dt, name)
-            for name in ("date", "datetime", "time", "timedelta", "timezone")
-        },
-        "Decimal": Decimal,
-        "UUID": uuid.UUID,
-        "SafeUUID": uuid.SafeUUID,
-        "ZoneInfo": zoneinfo.ZoneInfo,
-        "numpy": np,
-        "nan": lambda bits: struct.unpack(">d", bytes.fromhex(bits))[0],
-    }
+    names = {name: getattr(dt, name) for name in ("date", "datetime", "time", "timedelta")}
+    names |= {"timezone": dt.timezone, "ZoneInfo": zoneinfo.ZoneInfo, "Decimal": Decimal}
+    names |= {"UUID": uuid.UUID, "SafeUUID": uuid.SafeUUID}
+    names |= {"numpy": np, "float64": np.float64, "str_": np.str_}
+    names |= {"nan": lambda bits: struct.unpack(">d", bytes.fromhex(bits))[0]}
     if arrays:
         names = {**vars(np), "StringDType": getattr(np.dtypes, "StringDType", None)}
-    return eval(text, {"__builtins__": __builtins__} | names)  # our own files
+    return eval(text, {"__builtins__": __builtins__} | names)
 
 
 # Arrays

@@ -1,4 +1,4 @@
-"""Writes vectors/*.json anew: ``python -m tests.compat.make_vectors``, only when the format changes.
+"""Writes vectors/*.json anew when the format changes: ``python -m tests.compat.make_vectors``.
 
 What the vectors hold is looked at by people; `test_vectors` compares them with the encoders and
 decoders of kist and with the second reader, which was written from docs/format/ alone.
@@ -22,9 +22,12 @@ from kist.log.identity import Identity, encode_identity
 from kist.log.operations import (
     AddIndexRun,
     Annotate,
+    Condemn,
     Delete,
     Publish,
+    Purged,
     Restore,
+    Swept,
     Tag,
     Unknown,
     Untag,
@@ -92,6 +95,15 @@ def _entries():
                 Untag(**name, tag="good"),
                 Delete(**name, ids=("11" * 16,)),
                 Restore(**name, ids=("11" * 16,)),
+            )
+        },
+        "a collection": {
+            "operations": (
+                Condemn(
+                    packs=(("meta", META, 900),),
+                    purged=(Purged("main", "climate/tas", ("11" * 16,)),),
+                ),
+                Swept(packs=(META,)),
             )
         },
         "an unknown operation": {"operations": (Unknown("fork", {"context": "b"}),)},
@@ -461,7 +473,7 @@ def _repository():
             "batch/4@0.0.1\tbytes\t600",
             "greeting@0.0.1\ttext\t5\tshort",
             "greeting@0.0.2\ttext\t11",
-            "literal@1.0\tliteral\t16",
+            "literal@1.0\tliteral\t17",
             "tree@0.0.1\tdirectory\t1000",
         ],
         "files": {
@@ -477,15 +489,14 @@ def _write(name, vectors):
     if isinstance(vectors, list):
         text = _format_rows(vectors)
     else:
-        parts = [
-            f"{json.dumps(key)}: {_format_rows(value) if isinstance(value, list) else json.dumps(value, indent=1)}"
-            for key, value in vectors.items()
-        ]
+        parts = [f"{json.dumps(key)}: {_format_rows(value)}" for key, value in vectors.items()]
         text = "{\n" + ",\n".join(parts) + "\n}"
     (VECTORS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _format_rows(rows):
+    if not isinstance(rows, list):
+        return json.dumps(rows, indent=1)
     return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]"
 
 

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import stat
+import subprocess
 import sys
 import uuid
 from decimal import Decimal
@@ -24,7 +25,7 @@ from kist.codec.literal import encode_literal
 from kist.content.pack import parse_pack
 from kist.log.commit import Plan
 from kist.log.entry import decode_entry, encode_entry
-from kist.log.operations import Delete
+from kist.log.operations import Delete, Unknown
 from kist.model.manifest import NodeParameters
 from kist.model.records import Entry
 from kist.testing.memory_codec import MemorySink
@@ -734,12 +735,39 @@ def test_an_operation_of_a_later_kist_is_passed_over(tmp_path):
     root = tmp_path / "repo"
     repo = kist.init(root, author="Ann")
     repo.put("a", 1)
-    from kist.log.operations import Unknown
-
     operations = [Unknown("fork", {"context": "b"}), Delete(context="main", name="a", ids=())]
     repo._session.log.commit(lambda _: Plan(operations))
     repo.put("b", 2)
     assert run("list", root)[1] == "a@0.0.1\tliteral\t1\nb@0.0.1\tliteral\t1\n"
+
+
+def test_what_is_left_after_a_collection_is_read(tmp_path):
+    root = tmp_path / "repo"
+    repo = kist.init(root, author="Ann")
+    for number in range(3):
+        repo.put("lone", NOISE[number:][:30_000])
+        with repo.batch() as batch:
+            for each in range(5):
+                batch.put(f"noise/{each}", NOISE[5 * number + each + 10 :][:30_000])
+    gone = repo.delete("lone@0.0.2") + repo.delete("noise/2")
+    repo.delete("lone@0.0.1")
+    repo.restore("lone@0.0.1")
+    report = repo.collect(retention_days=0, writer_grace_s=0, reader_grace_s=0)
+    assert report.swept
+    assert len(report.purged) == len(gone)
+    again = NOISE[1:][:30_000]  # what was purged
+    with repo.batch() as batch:
+        batch.put("lone", again)
+        for each in range(5):
+            batch.put(f"more/{each}", NOISE[each + 60_000 :][:9000])
+    kept = {str(v): repo.get(v) for name in repo.names() for v in repo.versions(name)}
+    assert kept["lone@0.0.4"] == again
+    assert [line.split("\t")[0] for line in run("list", root)[1].splitlines()] == list(kept)
+    for number, (selector, data) in enumerate(kept.items()):
+        assert _extract(root, selector, tmp_path / str(number)).read_bytes() == data
+    for version in gone:
+        code, _, errors = run("extract", root, str(version), tmp_path / "gone")
+        assert (code, errors) == (1, f"second_reader: there is no '{version}'\n")
 
 
 def test_a_place_outside_of_the_packs_is_refused(tmp_path):
@@ -762,8 +790,6 @@ def test_a_place_outside_of_the_packs_is_refused(tmp_path):
 
 
 def test_the_tool_runs_alone(filled, tmp_path):
-    import subprocess
-
     tool = shutil.copy(TOOL, tmp_path)
     done = subprocess.run(
         [sys.executable, "-I", tool, "list", str(filled)],

@@ -97,25 +97,33 @@ def test_an_entry_of_the_log_is_written_and_read():
 def test_the_log_vectors_know_every_operation():
     seen = {operation["op"] for vector in LOG for operation in vector["head"]["operations"]}
     assert seen == {*KNOWN, "fork"}
-    unknown = decode_entry(_entry_bytes()["an unknown operation"], seq=4)[0].operations
+    unknown = decode_entry(_entry_bytes()["an unknown operation"], seq=5)[0].operations
     assert unknown == (Unknown("fork", {"context": "b"}),)
 
 
-def test_the_second_reader_reads_the_log_as_its_vectors_say():
-    reader = object.__new__(READER.Repository)
-    for attribute in ("versions", "tags", "payload", "places", "runs"):
-        setattr(reader, attribute, {})
-    reader.hidden = set()
-    previous = ""
-    for seq, vector in enumerate(LOG[:-1]):
-        previous = reader.read_entry(bytes.fromhex(vector["hex"]), seq, previous)
-        assert previous == vector["head_digest"]
+def _read_log(root, count):
+    (root / "log/0").mkdir(parents=True)
+    (root / "kist.json").write_bytes(bytes.fromhex(IDENTITIES[0]["hex"]))
+    for seq, vector in enumerate(LOG[:count]):
+        (root / f"log/0/{seq}").write_bytes(bytes.fromhex(vector["hex"]))
+    return READER.Repository(root)
+
+
+def test_the_second_reader_reads_the_log_as_its_vectors_say(tmp_path):
+    reader = _read_log(tmp_path / "before", 4)
     assert [chunk.hex() for chunk in reader.payload.values()] == LOG[1]["payload"]
-    (version,) = reader.versions.values()
-    assert version["number"] == "1.0b2"
+    ((key, version),) = reader.visible
+    assert (key, version["number"]) == (("main", "climate/tas", "11" * 16), "1.0b2")
     assert (reader.hidden, reader.tags) == (set(), {})
     assert list(reader.runs) == [("01" * 16, 4096)]
     assert reader.places == {b"\x22" * 32: ("meta", "01" * 16, 64, 50, 74, 1, 0)}
+    reader = _read_log(tmp_path / "after", 6)
+    assert (reader.visible, reader.runs, reader.places) == ([], {}, {})
+
+
+def test_operations_elsewhere_are_looked_for(tmp_path):
+    with pytest.raises(READER.ReaderError, match=f"meta/{'01' * 16} is missing"):
+        _read_log(tmp_path, 7)
 
 
 # Content
@@ -163,7 +171,7 @@ def test_an_index_run_is_written_and_read(vector):
     # The table of objects is in the order of their first use: the same rows, the same bytes.
     assert encode_run(rows) == data
     # The second reader never needs the place of a payload, and leaves its number as it stands.
-    found = {digest: place for digest, place in READER.iter_run(data, "a run")}
+    found = dict(READER.iter_run(data, "a run"))
     assert list(found) == [digest for digest, _ in rows]
     for digest, place in rows:
         number = f"{int(place.id):032x}" if place.place == "log" else place.id

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import TypeVar
 
 from kist.model.key import ROOT, Key
@@ -146,11 +147,15 @@ def iter_schedules(
 ) -> Iterator[list[Step]]:
     """Run all schedules in which at most so many times somebody is interrupted.
 
-    Those with fewer interruptions come first.
+    Those with fewer interruptions come first; among equals the order is a random one, but
+    always the same, so that any number of them is a fair sample.
     """
+    shuffle = Random(0).shuffle
     waiting: list[list[tuple[int, ...]]] = [[] for _ in range(interruptions + 1)]
     waiting[0].append(())
     for count, prefixes in enumerate(waiting):
+        shuffle(prefixes)
+        # What is found on the way with as many interruptions is appended.
         for prefix in prefixes:
             steps = run(follow(prefix))
             yield steps

@@ -64,6 +64,7 @@ class Server:
             del environment["HTTP_IF_NONE_MATCH"]
         if self.mode == "racing":
             question = {**environment, "REQUEST_METHOD": "HEAD", "wsgi.input": io.BytesIO()}
+            question["CONTENT_LENGTH"] = "0"
             question.pop("HTTP_IF_NONE_MATCH")
             status, _, _ = self.ask(question)
             time.sleep(RACE_S)

@@ -124,10 +124,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def pass_on(self, request, fault):
         connection = http.client.HTTPConnection("127.0.0.1", self.owner.upstream, timeout=30)
-        connection.request(request.method, request.path, request.body or None, request.headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
+        try:
+            connection.request(request.method, request.path, request.body or None, request.headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
+            return
+        finally:
+            connection.close()
         if fault == "cut_after":
             self.close_connection = True
             return

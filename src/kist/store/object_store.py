@@ -19,9 +19,10 @@ growing pauses. What then still fails raises a `StoreError` that says whether to
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -52,6 +53,7 @@ from kist.store.object_errors import (
     ObjectError,
     is_bucket_missing,
     is_conflict,
+    is_silent,
     map_error,
 )
 from kist.store.object_names import ObjectNames
@@ -295,15 +297,17 @@ class ObjectStore(Store):
         with self._mapped(key):
             try:
                 return _format_stat(key, obstore.head(client, name))
-            except FileNotFoundError:
-                if self._is_seen:
+            except ObjectError as error:
+                if isinstance(error, FileNotFoundError) and self._is_seen:
                     return None
-            # That answer has no text, which would tell whether there is a bucket at all.
+                if not is_silent(error):
+                    raise
+            # Unlike that answer, the one to a get says what it is that is missing or wrong.
             try:
-                obstore.get(client, name)
+                return _format_stat(key, obstore.get(client, name).meta)
             except FileNotFoundError as error:
                 self._check_bucket(error)
-        return None
+                return None
 
     # Writing
 
@@ -320,10 +324,11 @@ class ObjectStore(Store):
         check_mode(mode)
         check_key(key)
         self._check_writable()
+        send = self._find_sender(key)
         view = find_view(data)
         if view is None:
             self._check_mode(key, mode)
-            self._put_stream(key, iter_buffers(data), mode)
+            self._put_stream(key, iter_buffers(data), mode, send)
             return
         if mode == "update":
             self._check_mode(key, mode)
@@ -331,7 +336,7 @@ class ObjectStore(Store):
             self._put_whole(key, data if isinstance(data, bytes) else view, view.nbytes, mode)
             return
         with self._mapped(key):
-            self._put_parts(key, view)
+            send(view)
 
     def _put_whole(self, key: Key, data: Any, size_bytes: int, mode: Mode) -> None:
         """Put an object by one request."""
@@ -356,7 +361,9 @@ class ObjectStore(Store):
             store=self.url,
         )
 
-    def _put_stream(self, key: Key, pieces: Iterator[memoryview], mode: Mode) -> None:
+    def _put_stream(
+        self, key: Key, pieces: Iterator[memoryview], mode: Mode, send: Callable[[Any], object]
+    ) -> None:
         """Put a stream by one request if it fits, else in parts."""
         parts = iter_parts(pieces, self._part_bytes)
         held = deque(islice(parts, _PARTS_IN_ONE))
@@ -375,14 +382,14 @@ class ObjectStore(Store):
         else:
             held.append(more)
             with self._mapped(key):
-                PartUpload(lambda data: self._put_parts(key, data)).run(_iter_drained(held, parts))
+                PartUpload(send).run(_iter_drained(held, parts))
 
-    def _put_parts(self, key: Key, data: Any) -> None:
-        """Put an object in parts, several at once; they are taken back when that fails."""
-        obstore.put(
+    def _find_sender(self, key: Key) -> Callable[[Any], object]:
+        """Return what puts an object in parts, several at once, and takes them back if it fails."""
+        return partial(
+            obstore.put,
             self._clients.bulk,
             self._names.encode(key),
-            data,
             use_multipart=True,
             chunk_size=self._part_bytes,
             max_concurrency=_PARTS_AT_ONCE,

@@ -149,7 +149,7 @@ def check_create(
     if server in _read_record(record):
         return None
     rounds = _KNOWN_ROUNDS if _is_known(store.url) else _ROUNDS
-    result = probe_create(store, rounds=rounds, new_id=new_id)
+    result = probe_create(store, rounds=rounds, workers=_WORKERS, new_id=new_id)
     if not result.is_atomic:
         raise ConfigError(
             f"the store {store.url} does not create atomically: {result.problem}",
