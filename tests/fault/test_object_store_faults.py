@@ -162,9 +162,17 @@ def test_a_bucket_that_is_not_there(moto, call):
 
 
 @ANY_CALL
-@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"])
-def test_wrong_credentials(canned, call, code):
-    store = answering(canned, 400 if code == "ExpiredToken" else 403, code)
+def test_wrong_credentials(canned, call):
+    store = answering(canned, 403, "InvalidAccessKeyId")
+    assert caught_by(call, store, PermissionDeniedError).kind == "credentials_refused"
+
+
+@pytest.mark.parametrize("name", ["get", "stat", "list"])
+@pytest.mark.parametrize(
+    "answer", [(403, "SignatureDoesNotMatch"), (400, "ExpiredToken"), (401, "Other")]
+)
+def test_credentials_that_are_not_or_no_longer_right(canned, name, answer):
+    store, call = answering(canned, *answer), CALLS[name]
     assert caught_by(call, store, PermissionDeniedError).kind == "credentials_refused"
 
 
@@ -178,7 +186,7 @@ def test_no_credentials(canned):
         client_options={"allow_http": True},
         retry_config={"max_retries": 0},
     )
-    store._made = client.Clients(plain, plain)
+    store._made.quick = plain
     error = caught_by(CALLS["get"], store, PermissionDeniedError)
     assert error.kind == "credentials_missing"
     assert "anonymous=True" in error.hint
@@ -201,6 +209,12 @@ def test_reading_without_the_right_to_list(proxy, bucket, direct):
     assert "list" in error.hint
 
 
+@pytest.mark.parametrize("answer", [(500, "InternalError"), (429,), (502,), (408,)])
+def test_a_server_that_may_recover(canned, answer):
+    error = caught_by(CALLS["put"], answering(canned, *answer), StoreError)
+    assert (error.kind, error.retryable) == ("busy", True)
+
+
 @pytest.mark.parametrize("answer", [(301,), (400, "AuthorizationHeaderMalformed")])
 def test_another_region(canned, answer):
     error = caught_by(CALLS["get"], answering(canned, *answer), ConfigError)
@@ -209,11 +223,12 @@ def test_another_region(canned, answer):
 
 
 @ANY_CALL
-@pytest.mark.parametrize("answer", [(503, "SlowDown"), (500, "InternalError"), (429,)])
-def test_a_busy_server(canned, call, answer):
-    error = caught_by(call, answering(canned, *answer), StoreError)
+def test_a_busy_server(canned, call):
+    error = caught_by(call, answering(canned, 503, "SlowDown"), StoreError)
     assert (error.kind, error.retryable) == ("busy", True)
-    assert error.fields["status"] == str(answer[0])
+    assert (error.fields["status"], error.fields.get("code")) == (
+        ("503", "SlowDown") if call not in (CALLS["stat"], CALLS["ranges"]) else ("503", None)
+    )
 
 
 def test_a_server_without_room(canned):

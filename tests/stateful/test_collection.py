@@ -21,7 +21,7 @@ from kist.errors import IntegrityError, NotFoundError, StoreError
 from kist.log.state import State
 from kist.store.memory import MemoryStore
 from kist.testing.invariants import check_collected, check_repository
-from kist.versions import change, collect, publish
+from kist.versions import change, collect, index_runs, publish
 from tests.model.schedule import Actor, Choose, Step, SteppedStore, iter_schedules, run_schedule
 
 AT_ONCE = {"retention_days": 0, "writer_grace_s": 0, "reader_grace_s": 0}
@@ -265,7 +265,9 @@ def mark_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def use_every_merged_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish._NewIndex, "choose", lambda self, state: self.merged or self.plain)
+    monkeypatch.setattr(
+        index_runs.NewIndex, "choose", lambda self, state: self.merged or self.plain
+    )
 
 
 def restore_what_was_purged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ refused here, before it calls.
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from importlib import import_module
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from obstore.exceptions import BaseError  # noqa: TID253 - see below
 from obstore.store import (  # noqa: TID253 - the registry loads this module when a URL asks for it
@@ -27,7 +28,7 @@ from kist._version import __version__
 from kist.errors import ConfigError, MissingExtraError, StoreError
 from kist.store.object_options import OPTIONS, Place
 
-__all__ = ["Client", "Clients", "check_process", "is_forked", "make_clients"]
+__all__ = ["Client", "Clients", "check_process", "is_forked"]
 
 Client: TypeAlias = AzureStore | GCSStore | HTTPStore | S3Store
 
@@ -40,11 +41,31 @@ _PROFILES = ("~/.aws/config", "~/.aws/credentials")
 _PROCESS = os.getpid()
 
 
-class Clients(NamedTuple):
-    """Two clients for one place: for small requests, and for bodies."""
+class Clients:
+    """Two clients for one place: for small requests, and for bodies. Nothing is sent yet.
 
-    quick: Client
-    bulk: Client
+    Parameters
+    ----------
+    place
+        Where the objects are.
+
+    Raises
+    ------
+    ConfigError
+        The credentials that were given are no such.
+    MissingExtraError
+        A profile is asked for, and boto3 is not installed.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._timeout_s = float(place.options.get("timeout_s", _TIMEOUT_S))
+        self.quick = _make_checked(place, self._timeout_s)
+
+    @cached_property
+    def bulk(self) -> Client:
+        """The client for bodies, made when there is the first one."""
+        return _make_checked(self._place, self._timeout_s * _BODY_TIMES)
 
 
 def is_forked() -> bool:
@@ -69,19 +90,9 @@ def check_process() -> None:
         )
 
 
-def make_clients(place: Place) -> Clients:
-    """Make the clients for a place. Nothing is sent yet.
-
-    Raises
-    ------
-    ConfigError
-        The credentials that were given are no such.
-    MissingExtraError
-        A profile is asked for, and boto3 is not installed.
-    """
-    timeout_s = float(place.options.get("timeout_s", _TIMEOUT_S))
+def _make_checked(place: Place, timeout_s: float) -> Client:
     try:
-        return Clients(_make(place, timeout_s), _make(place, timeout_s * _BODY_TIMES))
+        return _make(place, timeout_s)
     except BaseError:
         # What the client says may quote a secret: its text stays here.
         names = ", ".join(sorted(place.options)) or "none"

@@ -47,7 +47,7 @@ from kist.store.base import (
     iter_keys,
     key_not_found,
 )
-from kist.store.object_client import Client, Clients, check_process, is_forked, make_clients
+from kist.store.object_client import Client, Clients, check_process, is_forked
 from kist.store.object_errors import (
     NO_RANGE,
     ObjectError,
@@ -118,7 +118,7 @@ class ObjectStore(Store):
         self._capabilities = self._find_capabilities()
         self._is_seen = self._provider == "http"
         # In a forked child the first use fails, not the unpickling: that would kill workers.
-        self._made = None if is_forked() else make_clients(self._place)
+        self._made: Clients | None = None if is_forked() else Clients(self._place)
 
     @classmethod
     def from_url(cls, url: str, options: Mapping[str, object]) -> Self:
@@ -160,7 +160,7 @@ class ObjectStore(Store):
     def _clients(self) -> Clients:
         check_process()
         if self._made is None:
-            self._made = make_clients(self._place)
+            self._made = Clients(self._place)
         return self._made
 
     def _client(self, size_bytes: int) -> Client:

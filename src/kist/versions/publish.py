@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
-from io import IOBase
-from os import PathLike
 from pathlib import Path
 from typing import Literal, Self
 
-from kist.content.digest import hash_bytes
-from kist.content.encode import PLAIN
-from kist.content.frame import Kind
-from kist.content.index import encode_run, merge_runs, plan_merge
-from kist.content.location import RunRef, pack_key
-from kist.content.pack import PackBuilder
 from kist.content.write import ContentWriter, Written
 from kist.errors import ConflictError, IntegrityError, InvalidInputError, StoreError
 from kist.log.commit import Plan
@@ -29,7 +21,9 @@ from kist.model.number import Number, next_number
 from kist.model.records import Entry, JsonValue, Version
 from kist.store.base import Capability
 from kist.versions.encoding import EntrySink, encode_value
+from kist.versions.index_runs import add_index_run
 from kist.versions.manifests import StoredManifest
+from kist.versions.reread import find_position, rewind
 from kist.versions.resolve import plain_name
 from kist.versions.session import Session, random_id
 
@@ -139,7 +133,7 @@ def stage(session: Session, writer: ContentWriter, request: PutRequest) -> Stage
     check_message(request.message)
     state = session.log.read()
     _decide(state, [staged])
-    staged = replace(staged, condemned=len(state.condemned), position=_find_position(request.value))
+    staged = replace(staged, condemned=len(state.condemned), position=find_position(request.value))
     refuse_own_repository(session, request.value)
     entries: list[Entry] = []
     sink = EntrySink(writer, "", entries, find_previous=partial(_find_root, session, context, name))
@@ -171,7 +165,7 @@ def commit(
 
 def _commit(session: Session, written: Written, staged: Sequence[Staged]) -> list[Version]:
     known = min((each.condemned for each in staged), default=0)
-    index = _add_index_run(session, written)
+    index = add_index_run(session, written)
     decisions: list[_Decision] = []
 
     def decide(state: State) -> Plan:
@@ -217,7 +211,7 @@ def _stage_again(
 ) -> tuple[list[Staged], Written]:
     """Write the content of values once more, where they can be read once more."""
     for each in staged:
-        if not _rewind(each):
+        if not rewind(each.request.value, each.position):
             raise error
     with session.make_writer() as writer:
         again = [stage(session, writer, each.request) for each in staged]
@@ -225,47 +219,6 @@ def _stage_again(
             if as_staged and old.manifest != new.manifest:
                 raise error
         return again, writer.finish()
-
-
-def _find_position(value: object) -> int | None:
-    """Return where a stream stands; None if it is none, or cannot go back there."""
-    if not isinstance(value, IOBase):
-        return None
-    try:
-        return value.tell() if value.seekable() else None
-    except (OSError, ValueError):
-        # The codec says what is wrong with it.
-        return None
-
-
-def _rewind(staged: Staged) -> bool:
-    """Say whether the value can be read again, and let a stream begin where it began."""
-    value = staged.request.value
-    if staged.position is not None and isinstance(value, IOBase):
-        value.seek(staged.position)
-        return True
-    return not any(map(_is_spent, _iter_values(value)))
-
-
-def _is_spent(value: object) -> bool:
-    """Say whether a value gives its content only once."""
-    if isinstance(value, PathLike | type):
-        return False
-    return callable(getattr(value, "read", None)) or isinstance(value, Iterator)
-
-
-def _iter_values(value: object) -> Iterator[object]:
-    """Go through a value and everything in plain containers below it."""
-    todo, seen = [value], {id(value)}
-    while todo:
-        yield (each := todo.pop())
-        inside: list[object] = []
-        if isinstance(each, Mapping):
-            inside = [*each.keys(), *each.values()]
-        elif isinstance(each, list | tuple | set | frozenset):
-            inside = list(each)
-        todo += [part for part in inside if id(part) not in seen]
-        seen.update(map(id, inside))
 
 
 def refuse_own_repository(session: Session, value: object) -> None:
@@ -443,52 +396,6 @@ def _check_expected(staged: Staged, current: _Current) -> None:
             current=str(current.number) if current.number else None,
             expected=None if not isinstance(expected, Number) else str(expected),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _NewIndex:
-    """The index run of new content, and one that it was merged into, if any.
-
-    What was condemned after the merge may be the only place of a chunk that the merged
-    run gives, while the runs that it replaces give another one.
-    """
-
-    plain: AddIndexRun | None = None
-    merged: AddIndexRun | None = None
-    condemned: int = 0
-
-    def choose(self, state: State) -> AddIndexRun | None:
-        """Return what to say in the log after `state`."""
-        return self.plain if len(state.condemned) != self.condemned else self.merged or self.plain
-
-
-def _add_index_run(session: Session, written: Written) -> _NewIndex:
-    """Name the new index run, and write a merged one when there are many of its size."""
-    if written.index_run is None:
-        return _NewIndex()
-    plain = AddIndexRun(run=written.index_run)
-    runs = (*session.locator.runs, written.index_run)
-    chosen = [runs[at] for at in plan_merge([run.count for run in runs]) or ()]
-    if len(chosen) < 2:
-        return _NewIndex(plain)
-    condemned = len(session.log.read().condemned)
-    try:
-        merged = _write_merged_run(session, chosen)
-    except IntegrityError:
-        # An old run is damaged: a new version does not need it, and 'kist verify' names it.
-        return _NewIndex(plain)
-    return _NewIndex(plain, AddIndexRun(run=merged, replaces=tuple(chosen)), condemned)
-
-
-def _write_merged_run(session: Session, runs: Sequence[RunRef]) -> RunRef:
-    """Write one index run with the rows of several, oldest first, in a pack of its own."""
-    rows = dict(merge_runs(session.locator.iter_rows(run) for run in runs))
-    data = encode_run(rows.items())
-    pack_id = session.new_pack_id()
-    builder = PackBuilder(Kind.META_PACK)
-    offset = builder.add(hash_bytes(data), data, size_bytes=len(data), encoding=PLAIN)
-    session.store.put(pack_key("meta", pack_id), builder.iter_bytes(), mode="create")
-    return RunRef(pack_id, offset, len(data), len(rows))
 
 
 def _plan(decisions: Sequence[_Decision], written: Written, index: AddIndexRun | None) -> Plan:

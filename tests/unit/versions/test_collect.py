@@ -24,7 +24,7 @@ from kist.log.operations import AddIndexRun, Condemn, Swept, Unknown
 from kist.model.key import Key
 from kist.store.memory import MemoryStore
 from kist.testing.invariants import check_repository
-from kist.versions import publish
+from kist.versions import index_runs, publish
 from kist.versions.collect import CollectReport
 
 AT_ONCE = {"retention_days": 0, "writer_grace_s": 0, "reader_grace_s": 0}
@@ -478,14 +478,14 @@ def test_a_merge_that_does_not_know_what_was_condemned_is_not_used(
         repo.put(f"n/{n}", noise(n))
     repo.delete("n/0")
     clock.wait(hours=2)
-    inner = publish._write_merged_run
+    inner = index_runs._write_merged_run
 
     def merge(*args: object) -> object:
         found = inner(*args)  # type: ignore[arg-type]
         other.collect(retention_days=0, reader_grace_s=0)
         return found
 
-    monkeypatch.setattr(publish, "_write_merged_run", merge)
+    monkeypatch.setattr(index_runs, "_write_merged_run", merge)
     repo.put("n/7", noise(7))
     added = [
         operation
@@ -494,7 +494,7 @@ def test_a_merge_that_does_not_know_what_was_condemned_is_not_used(
         if isinstance(operation, AddIndexRun)
     ]
     assert added[-1].replaces == ()
-    monkeypatch.setattr(publish, "_write_merged_run", inner)
+    monkeypatch.setattr(index_runs, "_write_merged_run", inner)
     repo.put("n/8", noise(8))
     assert len(repo._session.locator.runs) < 3, "the next one merges"
     check_repository(store)
