@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip -qq --disable-pip-version-check
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-annotate \
 	--no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	--unsafe-package pandas --unsafe-package python-dateutil \
+	--unsafe-package pandas \
 	--unsafe-package pip --unsafe-package setuptools
 
 # What runs is this checkout, whatever the caller's shell has set up.

@@ -303,15 +303,23 @@ def test_a_create_whose_answer_is_lost_is_there_or_not(proxy, bucket, direct, fa
     assert (A in direct) == (fault == "cut_after")
 
 
-@pytest.mark.parametrize("fault", CUTS)
-def test_a_create_that_is_sent_again_may_find_itself(proxy, store, direct, fault):
+@pytest.mark.parametrize("fault", [*CUTS, BUSY])
+def test_a_create_that_is_sent_again_knows_itself(proxy, store, direct, fault):
     proxy.plan(fault)
-    if fault == "cut_after":
-        with pytest.raises(AlreadyExistsError):
-            store.put(A, b"y", mode="create")
-    else:
-        store.put(A, b"y", mode="create")
+    store.put(A, b"y", mode="create")
     assert direct.get(A) == b"y"
+
+
+@pytest.mark.parametrize("fault", ["cut_before", BUSY])
+def test_a_create_that_is_sent_again_does_not_take_others_for_itself(proxy, store, direct, fault):
+    direct.put(A, b"y", mode="create")
+    proxy.plan(fault)
+    with pytest.raises(AlreadyExistsError):
+        store.put(A, b"y", mode="create")
+    direct.put(B, b"y")
+    proxy.plan(fault)
+    with pytest.raises(AlreadyExistsError):
+        store.put(B, b"y", mode="create")
 
 
 def test_an_answer_that_ends_early_is_asked_for_again(proxy, store, direct):

@@ -34,11 +34,12 @@ from kist.log.entry import (
 from kist.log.operations import Operation
 from kist.log.state import State
 from kist.model.records import ChunkRef
-from kist.store.base import Store
+from kist.store.base import Capability, Store
 
 TOOL = f"kist {__version__}"
 _MAX_WAIT_S = 0.5
 _LOST_REPLY_TRIES = 5
+_GAP_STEPS = tuple(2**power for power in range(16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class Log:
         self.data_store = data_store or store
         self.until = until
         self._is_complete = False
+        self._is_gapless = False
         self._state = State()
         self._lock = threading.RLock()
 
@@ -193,6 +195,8 @@ class Log:
             if isinstance(self.until, int) and seq > self.until:
                 return
             data = self.store.find(entry_key(seq))
+            if data is None and self._is_beyond_a_gap(seq):
+                continue
             if data is None:
                 return
             entry, digest = self._decode(data, seq)
@@ -208,6 +212,29 @@ class Log:
                     key=str(entry_key(seq)),
                 )
             yield entry, digest
+
+    def _is_beyond_a_gap(self, seq: int) -> bool:
+        """Say whether entry `seq`, which was missing, is there now; refuse a gap.
+
+        Looked for once, further and further ahead: a commit into a gap would be the end
+        of the entries behind it.
+        """
+        if self._is_gapless:
+            return False
+        is_local = Capability.LOCAL_PATH in self.store.capabilities
+        steps = _GAP_STEPS if is_local else _GAP_STEPS[:1]
+        later = [seq + step for step in steps if entry_key(seq + step) in self.store]
+        if later and entry_key(seq) in self.store:
+            return True
+        if later:
+            raise IntegrityError(
+                f"the log entry {entry_key(seq)} is missing, though entry {later[0]} is there",
+                kind="log_gap",
+                hint="Put it back from a copy of the store; until then nothing can be written.",
+                key=str(entry_key(seq)),
+            )
+        self._is_gapless = True
+        return False
 
     def _make_entry(self, state: State, plan: Plan) -> LogEntry:
         clock = self.context.clock().astimezone(UTC)

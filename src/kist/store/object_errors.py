@@ -12,7 +12,15 @@ from obstore.exceptions import AlreadyExistsError, BaseError  # noqa: TID253 - s
 from kist import errors
 from kist.errors import KistError, quote
 
-__all__ = ["NO_RANGE", "ObjectError", "is_bucket_missing", "is_conflict", "is_silent", "map_error"]
+__all__ = [
+    "NO_RANGE",
+    "ObjectError",
+    "is_bucket_missing",
+    "is_conflict",
+    "is_silent",
+    "map_error",
+    "was_sent_again",
+]
 
 ObjectError = (BaseError, FileNotFoundError)
 """What calls of obstore raise."""
@@ -22,6 +30,7 @@ NO_RANGE = frozenset({"range_missing", "ranges_ignored"})
 
 _STATUS = re.compile(r"status code: (\d{3})[^:]*")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_ONCE = re.compile(r"\bretries: 0,")
 _REFUSED = re.compile(r"status code: 40[013]\b")
 _NO_BUCKET = re.compile(r"<Code>(?:NoSuchBucket|ContainerNotFound)</Code>")
 _CONFLICT = re.compile(r"<Code>(?:ConditionalRequestConflict|OperationAborted)</Code>")
@@ -204,6 +213,11 @@ def is_bucket_missing(error: BaseException) -> bool:
 def is_conflict(error: BaseException) -> bool:
     """Say whether S3 asks to repeat a create, since something else happened there meanwhile."""
     return isinstance(error, AlreadyExistsError) and _CONFLICT.search(str(error)) is not None
+
+
+def was_sent_again(error: BaseException) -> bool:
+    """Say whether the request may have been sent more than once."""
+    return _ONCE.search(str(error)) is None
 
 
 def is_silent(error: BaseException) -> bool:

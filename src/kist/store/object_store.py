@@ -11,12 +11,13 @@ nobody sees, and that the bucket's rule for incomplete uploads should remove.
 **Creating** is one conditional request, so a stream that does not fit is refused: only a
 whole object can be conditional. Whether the server keeps its word is for
 `kist.store.probe` to find out. A request whose answer was lost is sent again, and then the
-answer may be that the object exists.
+answer is that the object exists: a mark among its attributes says whether it is one's own.
 
 **Retries** are the client's: what the network or a busy server spoils is sent again, with
 growing pauses. What then still fails raises a `StoreError` that says whether to try again.
 """
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,6 +56,7 @@ from kist.store.object_errors import (
     is_conflict,
     is_silent,
     map_error,
+    was_sent_again,
 )
 from kist.store.object_names import ObjectNames
 from kist.store.object_options import parse_place
@@ -76,6 +78,7 @@ _DELETE_COUNT = 1000
 _LIST_COUNT = 1000
 _CREATE_TRIES = 5
 _MANY = 1 << 40
+_MARK = "kistput"
 
 _COMMON = frozenset(
     {
@@ -341,14 +344,25 @@ class ObjectStore(Store):
     def _put_whole(self, key: Key, data: Any, size_bytes: int, mode: Mode) -> None:
         """Put an object by one request."""
         name, client = self._names.encode(key), self._client(size_bytes)
-        how: Literal["create", "overwrite"] = "create" if mode == "create" else "overwrite"
+        if mode == "create":
+            self._create(key, name, partial(obstore.put, client, name, data, use_multipart=False))
+            return
+        with self._mapped(key):
+            obstore.put(client, name, data, use_multipart=False)
+        self._is_seen = True
+
+    def _create(self, key: Key, name: str, send: Callable[..., object]) -> None:
+        """Put an object if there is none, and know one's own when the answer was lost."""
+        mark = secrets.token_hex(8)
         for attempt in range(_CREATE_TRIES):
             with self._mapped(key):
                 try:
-                    obstore.put(client, name, data, mode=how, use_multipart=False)
+                    send(mode="create", attributes={_MARK: mark})
                     self._is_seen = True
                     return
                 except AlreadyExistsError as error:
+                    if was_sent_again(error) and self._find_mark(name) == mark:
+                        return
                     if not is_conflict(error) or key in self:
                         raise already_exists(self, key) from error
             time.sleep(0.02 * 2**attempt)
@@ -360,6 +374,13 @@ class ObjectStore(Store):
             key=str(key),
             store=self.url,
         )
+
+    def _find_mark(self, name: str) -> object:
+        """Return the mark of whoever created an object."""
+        with suppress(FileNotFoundError):
+            found = obstore.get(self._clients.quick, name, options={"head": True})
+            return found.attributes.get(_MARK)
+        return None
 
     def _put_stream(
         self, key: Key, pieces: Iterator[memoryview], mode: Mode, send: Callable[[Any], object]

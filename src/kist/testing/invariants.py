@@ -1,5 +1,7 @@
 """What holds for every repository at every instant, whatever went wrong before."""
 
+from functools import partial
+
 from kist.errors import NotFoundError
 from kist.model.records import Version
 from kist.repository import Repository, open_repository
@@ -46,9 +48,9 @@ def check_repository(store: Store) -> dict[str, object]:
 
 def check_collected(repository: Repository) -> None:
     """Collect at once, and check that nothing is left that nothing needs."""
-    at_once = {"retention_days": 0, "writer_grace_s": 0, "reader_grace_s": 0}
-    repository.collect(**at_once)
-    left = repository.collect(dry_run=True, **at_once)
+    collect = partial(repository.collect, retention_days=0, writer_grace_s=0, reader_grace_s=0)
+    collect()
+    left = collect(dry_run=True)
     assert not left.condemned + left.swept + left.purged, f"left by a collection: {left}"
     assert not left.waiting_packs, f"condemned but not swept: {left}"
 

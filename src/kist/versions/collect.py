@@ -331,7 +331,8 @@ def _iter_packs(store: Store) -> Iterator[Pack]:
     for place in _PLACES:
         for stat in store.iter_stats(Key(f"/{place}")):
             id = stat.key.name
-            if len(id) == _ID_DIGITS and not set(id) - _HEXADECIMAL:
+            is_id = len(id) == _ID_DIGITS and not set(id) - _HEXADECIMAL
+            if is_id and stat.key == pack_key(place, id):
                 yield Pack(place, id, stat.size_bytes)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,8 @@ from kist.log.entry import MAX_ENTRY_BYTES, decode_entry, entry_key
 from kist.log.operations import Operation, Publish, Tag, Unknown
 from kist.log.state import State
 from kist.model.key import Key
-from kist.store.base import Buffer, Mode
+from kist.store.base import Buffer, Mode, Store
+from kist.store.directory import DirectoryStore
 from kist.store.memory import MemoryStore
 
 
@@ -32,7 +34,7 @@ def say(*operations: Operation) -> Callable[[State], Plan]:
     return lambda _state: Plan(operations)
 
 
-MakeLog = Callable[[MemoryStore], Log]
+MakeLog = Callable[[Store], Log]
 
 
 def test_a_commit_is_one_object_and_a_reader_sees_it(make_log: MakeLog) -> None:
@@ -155,3 +157,20 @@ def test_an_unknown_operation_is_noted_and_does_not_stop_appending(make_log: Mak
     assert make_log(store).read().has_unknown
     log.commit(say(publish("a", "1")))
     assert make_log(store).read().seq == 1
+
+
+@pytest.mark.parametrize("missing", [0, 1, 3])
+def test_a_missing_entry_is_found_before_anything_is_written(
+    make_log: MakeLog, tmp_path: Path, missing: int
+) -> None:
+    store = DirectoryStore(tmp_path)
+    log = make_log(store)
+    for n in range(5):
+        log.commit(say(publish("a", str(n), f"0.0.{n + 1}")))
+    data = store.get(entry_key(missing))
+    store.delete(entry_key(missing))
+    with pytest.raises(IntegrityError, match="missing") as caught:
+        make_log(store).commit(say(publish("b", "x")))
+    assert caught.value.kind == "log_gap"
+    store.put(entry_key(missing), data)
+    assert make_log(store).read().seq == 4

@@ -52,7 +52,7 @@ def clock() -> Clock:
 def connect(
     store: MemoryStore, clock: Clock, parameters: ContentParameters = SMALL
 ) -> kist.Repository:
-    session = kist.open(store, author="Ada")._session
+    session = kist.init(store, author="Ada")._session
     return kist.Repository(replace(session, clock=clock, parameters=parameters))
 
 
@@ -311,10 +311,26 @@ def test_a_pack_that_comes_back_after_it_was_swept_goes_again(
 
 
 def test_what_is_no_pack_is_left_alone(repo: kist.Repository, store: MemoryStore) -> None:
-    for key in ("/packs/notes.txt", "/packs/a/b", "/meta/README", "/packs/" + "G" * 32):
+    keys = {"/packs/notes.txt", "/packs/a/" + "0" * 32, "/meta/README", "/packs/" + "G" * 32}
+    for key in keys:
         store.put(Key(key), b"mine")
-    repo.collect(**AT_ONCE)
-    assert len(packs(store)) == 4
+    assert repo.collect(**AT_ONCE) == CollectReport(dry_run=False)
+    assert packs(store) == keys
+
+
+def test_a_repository_that_is_not_made_yet_has_nothing_to_collect() -> None:
+    assert kist.open().collect(**AT_ONCE) == CollectReport(dry_run=False)
+
+
+def test_packs_are_collected_where_the_log_lies_elsewhere(clock: Clock) -> None:
+    data, log = MemoryStore(), MemoryStore()
+    repo = kist.Repository(replace(connect(data, clock)._session, log_store=log))
+    repo.put("a", noise(0))
+    repo.put("b", noise(1))
+    repo.delete("a")
+    assert len(repo.collect(**AT_ONCE).swept) == 2
+    assert repo.get("b") == noise(1)
+    assert not [stat for stat in data.iter_stats() if str(stat.key).startswith("/log/")]
 
 
 @pytest.mark.parametrize("name", ["retention_days", "writer_grace_s", "reader_grace_s"])
