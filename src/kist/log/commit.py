@@ -64,12 +64,15 @@ class LogContext:
         Returns 128 random bits in hexadecimal.
     make_writer : callable
         Returns a writer for operations that are too many for one entry.
+    check_store : callable
+        Called before the first commit; raises where creates cannot be trusted.
     """
 
     author: Callable[[], str]
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     make_writer: Callable[[], ContentWriter]
+    check_store: Callable[[], object] = lambda: None
 
 
 class Log:
@@ -106,6 +109,7 @@ class Log:
         self.until = until
         self._is_complete = False
         self._is_gapless = False
+        self._is_checked = False
         self._state = State()
         self._lock = threading.RLock()
 
@@ -170,13 +174,16 @@ class Log:
                 hint="Change the repository as it is now: open it without as_of=.",
             )
         with self._lock:
+            if not self._is_checked:
+                self.context.check_store()
+                self._is_checked = True
             for attempt in range(1_000_000):
                 state = self.read()
                 plan = decide(state)
                 if not plan.operations:
                     return state
                 entry = self._make_entry(state, plan)
-                data, digest = self._encode(entry)
+                entry, data, digest = self._encode(entry)
                 if self._create(entry, data):
                     state.apply(entry, digest, self.locator)
                     return state
@@ -250,15 +257,16 @@ class Log:
             payload=plan.payload,
         )
 
-    def _encode(self, entry: LogEntry) -> tuple[bytes, str]:
+    def _encode(self, entry: LogEntry) -> tuple[LogEntry, bytes, str]:
         """Encode an entry; operations that are too many go to a meta pack first."""
         data, digest = encode_entry(entry)
         if len(data) <= MAX_ENTRY_BYTES:
-            return data, digest
+            return entry, data, digest
         with self.context.make_writer() as writer:
             chunk = writer.write_meta(encode_operations(entry.operations))
             location = writer.finish().locations[chunk.digest]
-        return encode_entry(replace(entry, operations_at=(chunk.digest.hex(), location)))
+        entry = replace(entry, operations_at=(chunk.digest.hex(), location))
+        return entry, *encode_entry(entry)
 
     def _decode(self, data: bytes, seq: int) -> tuple[LogEntry, str]:
         """Decode an entry, and read the operations that stand elsewhere."""

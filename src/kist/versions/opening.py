@@ -19,6 +19,7 @@ from kist.log.identity import (
     get_identity,
 )
 from kist.store.base import Capability, Store
+from kist.store.probe import check_create
 from kist.store.registry import open_store
 from kist.versions.session import Session, random_id, utc_now
 
@@ -73,6 +74,9 @@ def init_session(
     log_store = None if log is None else open_store(log)
     identity = find_identity(store)
     if identity is None:
+        check_create(
+            log_store or store, cache_dir=settings.cache_dir, new_id=random_id, now=utc_now()
+        )
         identity = _make_repository(store, log_store)
     check_log(identity, store, log_store)
     return replace(_make(store, identity, settings, author), log_store=log_store)

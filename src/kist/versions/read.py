@@ -11,6 +11,7 @@ from kist.codec.directory import resolve_link
 from kist.codec.registry import get_codec
 from kist.content.digest import hash_bytes
 from kist.errors import InvalidInputError, NotFoundError
+from kist.log.state import version_purged
 from kist.model.records import Entry, Part, Version
 from kist.model.selector import Selector
 from kist.versions.encoding import EntrySource
@@ -120,7 +121,19 @@ def _holds(path: Path, part: Part) -> bool:
 
 
 def open_manifest(session: Session, resolved: Resolved) -> StoredManifest:
-    """Return the manifest of a version."""
+    """Return the manifest of a version.
+
+    Raises
+    ------
+    NotFoundError
+        With the kind ``"version_purged"`` if its content was there at the time that the
+        session shows, and is not any more.
+    """
+    if session.as_of is not None:
+        name = session.present.log.read().names[resolved.name.context, resolved.name.name]
+        version = name.versions[resolved.version.published.id]
+        if version.purged_by is not None:
+            raise version_purged(name, version)
     return StoredManifest(session.reader, resolved.version.root)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kist.errors import InvalidInputError, NotFoundError, did_you_mean
-from kist.log.state import NameState, State, VersionState
+from kist.log.state import NameState, State, VersionState, version_purged
 from kist.model.name import parse_name
 from kist.model.number import Number
 from kist.model.records import Version
@@ -73,6 +73,9 @@ def get_name(state: State, selector: Selector, *, deleted: bool = False) -> Name
             context=context,
         )
     if not deleted and name.latest is None:
+        purged = [each for each in name.versions.values() if each.purged_by is not None]
+        if len(purged) == len(name.versions):
+            raise version_purged(name, purged[-1])
         raise NotFoundError(
             f"the name {selector.name!r} was deleted",
             kind="name_deleted",
@@ -96,6 +99,8 @@ def get_version(name: NameState, selector: Selector, *, deleted: bool = False) -
             name=name.name,
             at=str(selector.at),
         )
+    if version.purged_by is not None and not deleted:
+        raise version_purged(name, version)
     if version.deleted and not deleted:
         raise NotFoundError(
             f"the version {name.name}@{version.number} was deleted",

@@ -18,6 +18,7 @@ from kist.content.write import ContentParameters, ContentWriter
 from kist.log.commit import Log, LogContext
 from kist.log.identity import Identity, create_identity
 from kist.store.base import Store
+from kist.store.probe import check_create
 
 DEFAULT_PARAMETERS = ContentParameters()
 
@@ -82,29 +83,45 @@ class Session:
         return self.settings.cache_dir / "repositories" / self.identity.id
 
     @cached_property
+    def present(self) -> Session:
+        """The repository as it is now: where content is can be known only there."""
+        return self if self.as_of is None else replace(self, as_of=None)
+
+    @cached_property
     def locator(self) -> Locator:
-        """Where chunks are."""
-        return Locator(self.store)
+        """Where chunks are, as far as the log of the present was read."""
+        return Locator(self.store) if self.as_of is None else self.present.locator
 
     @cached_property
     def log(self) -> Log:
         """The record of all that happened."""
         return Log(
             self.log_store or self.store,
-            self.locator,
+            self.locator if self.as_of is None else Locator(self.store),
             LogContext(
                 author=lambda: self.writer_name,
                 clock=self.clock,
                 new_id=random_id,
                 make_writer=partial(self.make_writer, always_packed=True),
+                check_store=self._check_store,
             ),
             data_store=self.store,
             until=self.as_of,
         )
 
+    def _check_store(self) -> None:
+        check_create(
+            self.log_store or self.store,
+            cache_dir=self.settings.cache_dir,
+            new_id=random_id,
+            now=utc_now(),
+        )
+
     @cached_property
     def reader(self) -> ContentReader:
         """Gives chunks back."""
+        if self.as_of is not None:
+            return self.present.reader
         return ContentReader(
             self.store,
             self.locator,

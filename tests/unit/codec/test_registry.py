@@ -7,7 +7,6 @@ import types
 from importlib.metadata import EntryPoint
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from kist.codec import registry
@@ -18,6 +17,11 @@ from kist.errors import (
     NotFoundError,
     UnsupportedValueError,
 )
+
+
+def pandas_value(kind):
+    """Return a value that looks like one of pandas, which is not installed for tests."""
+    return type(kind, (), {"__module__": "pandas"})()
 
 
 class PathLike:
@@ -66,8 +70,8 @@ class Own(np.ndarray):
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
-        (pd.DataFrame({"a": [1]}), "to_parquet"),
-        (pd.Series([1]), "to_parquet"),
+        (pandas_value("DataFrame"), "to_parquet"),
+        (pandas_value("Series"), "to_parquet"),
         (lambda: 1, "not code"),
         (Readable, "not code"),
         (io, "not code"),
