@@ -138,7 +138,7 @@ def _client_options(place: Place, timeout_s: float) -> dict[str, Any]:
         "timeout": _duration(timeout_s),
         "connect_timeout": _duration(options.get("connect_timeout_s", _CONNECT_TIMEOUT_S)),
     }
-    if place.is_plain_http:
+    if place.is_plain_http or options.get("allow_http"):
         found["allow_http"] = True
     if "proxy" in options:
         found["proxy_url"] = options["proxy"]

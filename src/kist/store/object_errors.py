@@ -91,6 +91,13 @@ _RULES = (
         "Give its region: the option region=, or AWS_REGION.",
     ),
     Rule(
+        "BadScheme|URL scheme is not allowed",
+        errors.ConfigError,
+        "http_not_allowed",
+        "the store {store} is reached without encryption",
+        "Use https, or give the option allow_http=True if the network is trusted.",
+    ),
+    Rule(
         "^PermissionDeniedError|status code: 403",
         errors.PermissionDeniedError,
         "access_denied",

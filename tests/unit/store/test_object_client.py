@@ -51,8 +51,9 @@ def test_google_is_asked_to_create(server):
     account = {"gcs_base_url": server.url, "disable_oauth": True}
     account |= dict.fromkeys(("client_email", "private_key", "private_key_id"), "x")
     key = json.dumps(account)
-    sent = send_put(server, "gs://bucket/x", service_account_key=key, endpoint=None)
-    assert (sent.method, sent.path) == ("PUT", "/bucket/x/a")
+    options = {"service_account_key": key, "endpoint": None, "allow_http": True}
+    sent = send_put(server, "gs://bucket/x", **options)
+    assert (sent.method, sent.path) == ("PUT", "/bucket/x%2Fa")
     assert sent.headers["x-goog-if-generation-match"] == "0"
 
 
@@ -61,7 +62,16 @@ def test_google_is_read_without_credentials(server):
     server.always = Answer(404, "NoSuchKey")
     assert store.find(A) is None
     assert "authorization" not in {name.lower() for name in server.requests[-1].headers}
-    assert server.requests[-1].path == "/bucket/x/a"
+    assert server.requests[-1].path == "/bucket/x%2Fa"
+
+
+def test_an_endpoint_from_the_environment_is_asked_for_encryption_too(server, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    store = open_store("s3://bucket", options={**KEYS, "retries": 0})
+    with pytest.raises(ConfigError) as caught:
+        store.put(A, b"x")
+    assert caught.value.kind == "http_not_allowed"
+    assert send_put(server, "s3://bucket", endpoint=None, allow_http=True, **KEYS).body == b"data"
 
 
 def test_azure_is_asked_to_create(server):
