@@ -49,6 +49,14 @@ def test_a_missed_target_is_shown_unless_the_scale_is_not_the_real_one() -> None
     assert not any("MISSED" in line for line in format_result(result, judged=False))
 
 
+def test_a_noisy_miss_is_told_from_a_real_one() -> None:
+    runs = {"plain": [1.0, 1.0, 1.0], "kist": [1.5, 2.0, 3.0]}
+    figure = Figure("put", "s", runs, "plain", Target(1.6, "plain"))
+    assert (figure.holds, figure.holds_at_best) == (False, True)
+    shown = "\n".join(format_result(Result("title", [figure]), judged=True))
+    assert "MISSED, but the best runs hold" in shown
+
+
 def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["nothing"])

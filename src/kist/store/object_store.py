@@ -61,7 +61,7 @@ from kist.store.object_errors import (
 from kist.store.object_names import ObjectNames
 from kist.store.object_options import parse_place
 from kist.store.object_ranges import Span, cut_spans, plan_spans
-from kist.store.object_upload import PartUpload, iter_parts
+from kist.store.object_upload import PartUpload, format_stat, iter_drained, iter_parts
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -299,7 +299,7 @@ class ObjectStore(Store):
         name, client = self._names.encode(key), self._clients.quick
         with self._mapped(key):
             try:
-                return _format_stat(key, obstore.head(client, name))
+                return format_stat(key, obstore.head(client, name))
             except ObjectError as error:
                 if isinstance(error, FileNotFoundError) and self._is_seen:
                     return None
@@ -307,7 +307,7 @@ class ObjectStore(Store):
                     raise
             # Unlike that answer, the one to a get says what it is that is missing or wrong.
             try:
-                return _format_stat(key, obstore.get(client, name).meta)
+                return format_stat(key, obstore.get(client, name).meta)
             except FileNotFoundError as error:
                 self._check_bucket(error)
                 return None
@@ -403,7 +403,7 @@ class ObjectStore(Store):
         else:
             held.append(more)
             with self._mapped(key):
-                PartUpload(send).run(_iter_drained(held, parts))
+                PartUpload(send).run(iter_drained(held, parts))
 
     def _find_sender(self, key: Key) -> Callable[[Any], object]:
         """Return what puts an object in parts, several at once, and takes them back if it fails."""
@@ -490,7 +490,7 @@ class ObjectStore(Store):
             for meta in page:
                 key = self._names.find_key(meta["path"])
                 if key is not None and prefix.is_ancestor_of(key) and str(key) > after:
-                    yield _format_stat(key, meta)
+                    yield format_stat(key, meta)
 
     def iter_children(self, prefix: Key = ROOT) -> Iterator[Key]:
         """Yield each key one level below that is an object or has objects below it."""
@@ -570,14 +570,3 @@ class ObjectStore(Store):
             key=str(key),
             store=self.url,
         )
-
-
-def _iter_drained(held: deque[bytearray], parts: Iterator[bytearray]) -> Iterator[bytearray]:
-    """Yield what is held, letting go of it, and then the rest."""
-    while held:
-        yield held.popleft()
-    yield from parts
-
-
-def _format_stat(key: Key, meta: "ObjectMeta") -> Stat:
-    return Stat(key, meta["size"], meta["last_modified"])

@@ -5,15 +5,22 @@ not run there: it may itself read from an object store, which the loop does not 
 a thread waits in obstore, and the caller hands it one part after the other.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from threading import Semaphore
+from typing import TYPE_CHECKING
 
 from kist.errors import InternalError
+from kist.model.key import Key
+from kist.store.base import Stat
 from kist.store.object_errors import ObjectError
 from kist.store.threads import start_thread
 
-__all__ = ["PartUpload", "iter_parts"]
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
+__all__ = ["PartUpload", "format_stat", "iter_drained", "iter_parts"]
 
 
 def iter_parts(pieces: Iterable[memoryview], part_bytes: int) -> Iterator[bytearray]:
@@ -105,3 +112,15 @@ class PartUpload:
 
 class _AbandonedError(Exception):
     """Raised into obstore, so that it takes back the parts it has sent."""
+
+
+def iter_drained(held: deque[bytearray], parts: Iterator[bytearray]) -> Iterator[bytearray]:
+    """Yield what is held, letting go of it, and then the rest."""
+    while held:
+        yield held.popleft()
+    yield from parts
+
+
+def format_stat(key: Key, meta: "ObjectMeta") -> Stat:
+    """Return what obstore says of an object."""
+    return Stat(key, meta["size"], meta["last_modified"])

@@ -143,7 +143,7 @@ def check_create(
     store.require(Capability.CREATE)
     server = find_server(store.url)
     # Files are created by the operating system, which the directory store asks itself.
-    if Capability.LOCAL_PATH in store.capabilities or server == "memory:":
+    if Capability.LOCAL_PATH in store.capabilities or server == "memory":
         return None
     record = cache_dir / RECORD_NAME
     if server in _read_record(record):
@@ -172,21 +172,19 @@ def check_create(
 
 
 def find_server(url: str) -> str:
-    """Return what a store has in common with all others on its server and in its bucket.
+    """Return what a store has in common with all others on its server.
 
     Examples
     --------
     >>> find_server("s3://bucket/a/b?endpoint=http://127.0.0.1:9000&path_style=true")
-    's3://bucket?endpoint=http://127.0.0.1:9000'
-    >>> find_server("az://team/a?account=lab"), find_server("memory://")
-    ('az://team?account=lab', 'memory:')
+    's3 http://127.0.0.1:9000'
+    >>> find_server("s3://bucket/a?region=eu-west-1"), find_server("memory://")
+    ('s3 //bucket', 'memory')
     """
     parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    names = [name for name in ("account", "endpoint") if name in query]
-    address = "&".join(f"{name}={query[name][0]}" for name in names)
-    place = f"//{parts.netloc}" if parts.netloc else parts.path
-    return f"{parts.scheme}:{place}{'?' if address else ''}{address}"
+    endpoint = parse_qs(parts.query).get("endpoint")
+    place = endpoint[0] if endpoint else f"//{parts.netloc}" if parts.netloc else parts.path
+    return f"{parts.scheme} {place}".strip()
 
 
 def _is_known(url: str) -> bool:

@@ -218,8 +218,8 @@ def test_a_server_is_tried_out_once_per_machine(tmp_path):
     assert store.puts == puts
     assert check(store, tmp_path / "other machine").is_atomic
     kept = json.loads((tmp_path / "cache" / RECORD_NAME).read_text())
-    assert list(kept) == ["far://host"]
-    assert kept["far://host"]["time"] == NOW.isoformat()
+    assert list(kept) == ["far //host"]
+    assert kept["far //host"]["time"] == NOW.isoformat()
 
 
 def test_servers_are_remembered_beside_each_other(tmp_path):
@@ -227,7 +227,7 @@ def test_servers_are_remembered_beside_each_other(tmp_path):
     second.url = "far://other/place"
     check(first, tmp_path)
     check(second, tmp_path)
-    assert sorted(json.loads((tmp_path / RECORD_NAME).read_text())) == ["far://host", "far://other"]
+    assert sorted(json.loads((tmp_path / RECORD_NAME).read_text())) == ["far //host", "far //other"]
 
 
 def test_a_store_that_lies_is_refused_each_time_with_the_way_out(tmp_path):
@@ -274,6 +274,9 @@ def test_when_all_answers_are_lost_it_says_so(tmp_path):
     assert not (tmp_path / RECORD_NAME).exists()
 
 
-def test_prefixes_of_one_bucket_are_one_server():
+def test_what_is_one_server():
     assert find_server("s3://b/x") == find_server("s3://b/y?region=eu") != find_server("s3://c/x")
-    assert find_server("s3://b/x") != find_server("s3://b/x?endpoint=https://host")
+    far = [find_server(f"s3://{place}?endpoint=https://host") for place in ("b/x", "c", "d/y")]
+    assert len(set(far)) == 1
+    assert find_server("s3://b/x") not in far
+    assert find_server("az://b?endpoint=https://host") not in far
